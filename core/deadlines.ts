@@ -1,0 +1,25 @@
+/** Every wait of the daemon, with its reason. A wait for another client of this host is the one that has none by default. */
+export const DEADLINES = {
+  /** C sleeps one second per retry; its total, (max_retries + 1) seconds, bounds ours as well. */
+  retry_total_per_retry_ms: 1000,
+  /** First retry of a lock that another host holds: about one metadata read later the lock is often free. */
+  retry_first_ms: 4,
+  /** Longest pause between two retries, so that a freed lock is noticed soon without loading the lease storage. */
+  retry_max_ms: 250,
+  /** A lock, convert or unlock call. sanlock's own worst case is 6 I/O timeouts of 10 s; longer means that it hangs. */
+  manager_lock_ms: 90_000,
+  /** prepare and isRunning are quick by contract; reading one lease from slow storage bounds them. */
+  manager_prepare_ms: 30_000,
+  /** A join after an unclean stop takes up to 200 s with sanlock's defaults, 5 minutes with slow settings. */
+  manager_join_ms: 600_000,
+  /** Leaving waits for sanlock to end its renewals, two I/O timeouts of 10 s with room. */
+  manager_leave_ms: 120_000,
+  /** init_vg writes 2000 host leases and the resource leases of a VG. */
+  manager_init_ms: 300_000,
+  /** Questions about hosts, status, free leases. */
+  manager_query_ms: 60_000,
+  /** The other hosts run `lvchange --refresh`. */
+  manager_refresh_ms: 60_000,
+  /** How often the daemon looks for manager calls that outlived their deadline. */
+  late_call_check_ms: 1000,
+} as const;

@@ -1,0 +1,32 @@
+/** Every bound of the daemon, with its reason. No queue, buffer, retry or list is without one. */
+export const LIMITS = {
+  /** One request of the wire, as lvm2 2.03.40 bounds it; ordinary requests take 150 bytes. */
+  request_size_bytes: 16 * 1024 * 1024,
+  /** Bytes that all unfinished requests of all clients may take together, so that many half-sent giants cannot eat the host. */
+  unfinished_requests_size_bytes: 64 * 1024 * 1024,
+  /** Replies that a client has not read yet; one that reads nothing is paused at this point and closed at twice it. */
+  unread_replies_size_bytes: 1024 * 1024,
+  /** Connected clients. lvm commands on a busy host are hundreds; above this a client is told so and closed. */
+  clients: 8192,
+  /** VG lockspaces on one host: sanlock itself ends far below. */
+  lockspaces: 4096,
+  /** Requests that wait in one resource's queue: one for each client is the natural bound, this is twice it. */
+  resource_queue: 16384,
+  /** LV resources of one VG; LVM itself becomes unusable long before. */
+  resources_per_lockspace: 1_000_000,
+  /** max_retries of a request is cut here: one hour at the C daemon's second per retry. */
+  max_retries: 3600,
+  /** Characters of names and args that the wire carries: LVM's own NAME_LEN is 128, uuids have 38, args 64. */
+  vg_name_length: 127,
+  lv_name_length: 127,
+  uuid_length: 64,
+  lock_args_length: 64,
+  path_length: 4096,
+  command_name_length: 64,
+  /** Entries of the log ring that `lvmlockctl --dump` shows. */
+  log_ring_entries: 16384,
+  /** Fence results kept for info and `who`. */
+  fence_history: 256,
+  /** Bytes of the info and dump texts sent over the datagram socket; lvmlockctl 2.03.40 takes 4 MiB, 2.03.16 1 MiB. */
+  dump_datagram_size_bytes: 65536,
+} as const;
