@@ -1,0 +1,133 @@
+import * as v from "valibot";
+
+/** A value as it comes out of the tree: scalars as they are, lists only where more or less than one value stands. */
+export type RawSetting = bigint | number | string | readonly (bigint | number | string)[];
+
+/** What values a setting takes: the check, and how the documentation and error messages call it. */
+export interface SettingKind<Value> {
+  readonly schema: v.GenericSchema<unknown, Value>;
+  /** Short, for a table: "integer from 0 to 2000". */
+  readonly type: string;
+  /** For an error message: "an integer from 0 to 2000". */
+  readonly expected: string;
+}
+
+function kind<Value>(
+  type: string,
+  expected: string,
+  schema: v.GenericSchema<unknown, Value>,
+): SettingKind<Value> {
+  return { type, expected, schema };
+}
+
+// libdm takes every integer and these words, in any case; it reads them in _str_to_bool.
+const trueWords = new Set(["y", "yes", "on", "true"]);
+const falseWords = new Set(["n", "no", "off", "false"]);
+
+const boolInteger = v.pipe(
+  v.bigint(),
+  v.transform((value) => value !== 0n),
+);
+const boolWord = v.pipe(
+  v.string(),
+  v.transform((word) => word.toLowerCase()),
+  v.check((word) => trueWords.has(word) || falseWords.has(word)),
+  v.transform((word) => trueWords.has(word)),
+);
+
+/** A boolean as libdm reads it. */
+export function boolean(): SettingKind<boolean> {
+  return kind(
+    "boolean",
+    '0 or 1 (or "no"/"yes", "off"/"on", "false"/"true")',
+    v.union([boolInteger, boolWord]),
+  );
+}
+
+/** An integer within bounds that a JavaScript number holds exactly. */
+export function integer(options: {
+  readonly min: number;
+  readonly max: number;
+  readonly unit?: string;
+}): SettingKind<number> {
+  const unit = options.unit === undefined ? "" : ` (${options.unit})`;
+  const range = `from ${options.min} to ${options.max}${unit}`;
+  const schema = v.pipe(
+    v.bigint(),
+    v.minValue(BigInt(options.min)),
+    v.maxValue(BigInt(options.max)),
+    v.transform(Number),
+  );
+  return kind(`integer ${range}`, `an integer ${range}`, schema);
+}
+
+/** One of a few integers. */
+export function oneInteger<const Value extends number>(
+  values: readonly Value[],
+  unit: string,
+): SettingKind<Value> {
+  const schema = v.pipe(v.bigint(), v.transform(Number), v.picklist(values));
+  const list = values.join(", ");
+  return kind(`one of ${list} (${unit})`, `one of ${list} (${unit})`, schema);
+}
+
+/** One of a few words. lvm compares such words without regard to case; the result is the word as it is listed. */
+export function oneWord<const Word extends string>(words: readonly Word[]): SettingKind<Word> {
+  const schema = v.pipe(
+    v.string(),
+    v.transform((word) => word.toLowerCase()),
+    v.picklist(words),
+  );
+  const list = words.map((word) => `"${word}"`).join(", ");
+  return kind(`one of ${list}`, `one of ${list}`, schema);
+}
+
+/** A string that may be empty. */
+export function text(): SettingKind<string> {
+  return kind("string", "a string in quotes", v.string());
+}
+
+/** A file name from the root. */
+export function absolutePath(): SettingKind<string> {
+  const schema = v.pipe(v.string(), v.startsWith("/"), v.maxLength(4095));
+  return kind("absolute path", 'an absolute path in quotes, like "/run/file"', schema);
+}
+
+/** Nothing, or a command with its arguments whose program is given by its full path, as lvmlockctl demands it. */
+export function commandLine(): SettingKind<string> {
+  const schema = v.pipe(
+    v.string(),
+    v.check((command) => command === "" || command.startsWith("/")),
+  );
+  return kind("command", '"" or a command that begins with the full path of its program', schema);
+}
+
+/** A persistent reservation key: up to 16 hexadecimal digits, 0x in front or not. */
+export function reservationKey(): SettingKind<string> {
+  const schema = v.pipe(v.string(), v.regex(/^(?:0[xX])?[0-9a-fA-F]{1,16}$/));
+  return kind("hexadecimal key", 'a key of 1 to 16 hexadecimal digits in quotes, like "0x1a2b"', schema);
+}
+
+/** Strings; a single one may stand without brackets, as everywhere in libdm. */
+export function textList(): SettingKind<readonly string[]> {
+  const one = v.pipe(
+    v.string(),
+    v.transform((single): readonly string[] => [single]),
+  );
+  const many = v.pipe(v.array(v.string()), v.readonly());
+  return kind("list of strings", 'a list of strings, like [ "one", "two" ]', v.union([one, many]));
+}
+
+/**
+ * A lock manager plugin: the name of one of ours, an absolute path, or a package. Relative paths are refused, because
+ * nothing is ever loaded from the directory in which the daemon happens to be started.
+ */
+export function pluginReference(): SettingKind<string> {
+  const name = /^(?:@[a-z0-9][a-z0-9._-]*\/)?[a-z0-9][a-z0-9._-]*$/;
+  const schema = v.pipe(
+    v.string(),
+    v.maxLength(4095),
+    v.check((reference) => reference.startsWith("/") || name.test(reference)),
+  );
+  return kind("plugin", 'the name of a plugin, a package name, or an absolute path, like "local"', schema);
+}
