@@ -8,6 +8,8 @@ export const DEADLINES = {
   retry_max_ms: 250,
   /** A lock, convert or unlock call. sanlock's own worst case is 6 I/O timeouts of 10 s; longer means that it hangs. */
   manager_lock_ms: 90_000,
+  /** Pause before a refused release is tried again; a manager that is restarted is back after some seconds. */
+  unlock_again_ms: 500,
   /** prepare and isRunning are quick by contract; reading one lease from slow storage bounds them. */
   manager_prepare_ms: 30_000,
   /** A join after an unclean stop takes up to 200 s with sanlock's defaults, 5 minutes with slow settings. */
@@ -22,4 +24,6 @@ export const DEADLINES = {
   manager_refresh_ms: 60_000,
   /** How often the daemon looks for manager calls that outlived their deadline. */
   late_call_check_ms: 1000,
+  /** Between two tries to rewrite a journal that can't be appended to: a full file system stays full for a while. */
+  journal_rescue_ms: 1000,
 } as const;

@@ -23,10 +23,22 @@ export const LIMITS = {
   lock_args_length: 64,
   path_length: 4096,
   command_name_length: 64,
+  /** Attempts to release, at a manager that refuses it, a lock whose client has gone; afterwards only a person can help. */
+  unlock_attempts: 20,
+  /** Failed joins, kills and lost locks kept for `lvmlockctl --info`. */
+  incidents: 100,
+  /** Orphan locks asked for at the same time while adopting, so that other requests get in between. */
+  adoptions_in_flight: 64,
   /** Entries of the log ring that `lvmlockctl --dump` shows. */
   log_ring_entries: 16384,
   /** Fence results kept for info and `who`. */
   fence_history: 256,
   /** Bytes of the info and dump texts sent over the datagram socket; lvmlockctl 2.03.40 takes 4 MiB, 2.03.16 1 MiB. */
   dump_datagram_size_bytes: 65536,
+  /** Dead records in the journal before it is rewritten, beside as many as are live: rewriting a small file is not worth it. */
+  journal_garbage_records: 4096,
+  /** One read or write of the journal; a VG's record takes some 200 bytes. */
+  journal_read_size_bytes: 1024 * 1024,
+  /** One line of the journal: names and args at their longest, escaped, take less. A longer one is damage. */
+  journal_line_size_bytes: 8192,
 } as const;

@@ -1,0 +1,197 @@
+/**
+ * The journal as the running daemon writes it: append-only, one write per turn of the drain loop, rewritten when most of it is
+ * garbage. It is not fsynced: it must outlive the daemon, and a host's death takes the locks along.
+ */
+import { closeSync, constants, ftruncateSync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
+import { DEADLINES } from "../../deadlines.ts";
+import { LIMITS } from "../../limits.ts";
+import type { JournalRecord } from "../../locking/api.ts";
+import { encodeHeader, encodeRecord, type JournalHeader } from "./record.ts";
+import type { JournalTable } from "./table.ts";
+
+export interface JournalOptions {
+  readonly path: string;
+  readonly header: JournalHeader;
+  /** What is live at the start; recovery's table, or an empty one. */
+  readonly table: JournalTable;
+  /** Told once when writing begins to fail, and once when it works again; `error` is "" then. */
+  readonly onTrouble: (error: string) => void;
+}
+
+export interface Journal {
+  readonly path: string;
+  /** Remembers a record for the next flush. */
+  append(record: JournalRecord): void;
+  /**
+   * Writes what was appended. False when the file does not hold all records yet: the file system is full or broken. Nothing is
+   * lost then, the records stay in memory and the next flush tries again.
+   */
+  flush(): boolean;
+  /** True while records that were appended are not in the file. Cheap. */
+  isBehind(): boolean;
+  /** Records that are live; 0 means that nothing would be adopted. */
+  liveRecords(): number;
+  /** Ends writing. `remove` deletes the file, for a daemon that holds nothing any more. */
+  close(how: { readonly remove: boolean }): void;
+}
+
+/** Creates the file anew from the table (under another name, then renamed), and opens it. Throws when that fails. */
+export function openJournal(options: JournalOptions): Journal {
+  const { path, header, table } = options;
+  let pending = "";
+  let troubled = false;
+  let must_rewrite = false;
+  let next_rescue_ms = 0;
+  let written = writeWhole(path, header, table);
+  let records_in_file = table.liveRecords();
+
+  function isBehind(): boolean {
+    return pending !== "" || must_rewrite;
+  }
+
+  function append(record: JournalRecord): void {
+    const line = encodeRecord(record);
+    table.apply(record, line);
+    pending += line;
+    records_in_file++;
+  }
+
+  /** Appends at the known end, so that what a failed write left there is overwritten and not taken for a record. */
+  function appendPending(): void {
+    const size_bytes = Buffer.byteLength(pending);
+    const count = writeSync(written.fd, pending, written.size_bytes);
+    if (count < size_bytes) {
+      ftruncateSync(written.fd, written.size_bytes);
+      throw new Error(`only ${count} of ${size_bytes} bytes were written`);
+    }
+    written.size_bytes += size_bytes;
+    pending = "";
+  }
+
+  function compact(): void {
+    const fresh = writeWhole(path, header, table);
+    closeSync(written.fd);
+    written = fresh;
+    records_in_file = table.liveRecords();
+    pending = "";
+    must_rewrite = false;
+  }
+
+  function trouble(error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error);
+    if (!troubled) options.onTrouble(text);
+    troubled = true;
+  }
+
+  /** Garbage may be as large as what is live, plus a floor under which rewriting is not worth it. */
+  function compactionDue(): boolean {
+    return records_in_file > 2 * table.liveRecords() + LIMITS.journal_garbage_records;
+  }
+
+  /** A compacted file may be smaller than the one that can't grow, and it has every pending record as well. */
+  function compactInstead(): boolean {
+    const now_ms = performance.now();
+    if (now_ms < next_rescue_ms) return false;
+    next_rescue_ms = now_ms + DEADLINES.journal_rescue_ms;
+    try {
+      compact();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  function flush(): boolean {
+    if (!isBehind()) return true;
+    try {
+      if (!must_rewrite) appendPending();
+      else if (!compactInstead()) return false;
+    } catch (error) {
+      if (!compactInstead()) {
+        trouble(error);
+        boundPending();
+        return false;
+      }
+    }
+    if (troubled) {
+      troubled = false;
+      options.onTrouble("");
+    }
+    if (compactionDue()) compactQuietly();
+    return true;
+  }
+
+  /** While nothing can be written the text need not pile up: the table has it all, and the whole file is written later. */
+  function boundPending(): void {
+    if (pending.length < LIMITS.journal_read_size_bytes) return;
+    pending = "";
+    must_rewrite = true;
+  }
+
+  /** The file that we have is complete, so a failure here only means that it stays long. */
+  function compactQuietly(): void {
+    try {
+      compact();
+    } catch {
+      records_in_file = table.liveRecords();
+    }
+  }
+
+  function close({ remove }: { readonly remove: boolean }): void {
+    if (!remove) flush();
+    closeSync(written.fd);
+    if (remove) unlinkIfThere(path);
+  }
+
+  return { path, append, flush, isBehind, liveRecords: table.liveRecords, close };
+}
+
+interface Written {
+  readonly fd: number;
+  size_bytes: number;
+}
+
+/**
+ * Writes a complete file beside `path` and renames it over: at any moment one complete file has the name. The name of the new
+ * file is guessable, so it is created exclusively and never through a link.
+ */
+function writeWhole(path: string, header: JournalHeader, table: JournalTable): Written {
+  const fresh_path = `${path}.new`;
+  unlinkIfThere(fresh_path);
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  const fd = openSync(fresh_path, flags, 0o600);
+  try {
+    const size_bytes = writeAll(fd, header, table);
+    renameSync(fresh_path, path);
+    return { fd, size_bytes };
+  } catch (error) {
+    closeSync(fd);
+    unlinkIfThere(fresh_path);
+    throw error;
+  }
+}
+
+function writeAll(fd: number, header: JournalHeader, table: JournalTable): number {
+  let size_bytes = 0;
+  let piece = encodeHeader(header);
+  const put = () => {
+    const bytes = Buffer.from(piece);
+    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+    size_bytes += bytes.length;
+    piece = "";
+  };
+  for (const line of table.lines()) {
+    piece += line;
+    if (piece.length >= LIMITS.journal_read_size_bytes) put();
+  }
+  put();
+  return size_bytes;
+}
+
+function unlinkIfThere(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+  }
+}
