@@ -1,0 +1,43 @@
+/** How the programs speak: results on standard output, everything else on standard error, exit statuses as values. */
+import { writeSync } from "node:fs";
+import { EXIT } from "../core/errors.ts";
+import type { UsageError } from "./getopt.ts";
+
+const stdout_fd = 1;
+const stderr_fd = 2;
+
+/** Writes a result and hands back the exit status, so that a caller can return both in one line. */
+export function say(text: string, exit_status: number): number {
+  writeAll(stdout_fd, text.endsWith("\n") || text === "" ? text : `${text}\n`);
+  return exit_status;
+}
+
+/** Writes a line for a person to standard error, and hands back the exit status. */
+export function sayError(text: string, exit_status: number): number {
+  writeAll(stderr_fd, text.endsWith("\n") ? text : `${text}\n`);
+  return exit_status;
+}
+
+/** Refuses a command line: what is wrong with it, and where the help is. */
+export function refuseUsage(program: string, error: UsageError): number {
+  return sayError(`${program}: ${error.message}\nTry: ${program} --help`, EXIT.usage);
+}
+
+/**
+ * Writes everything before it returns, because process.exit follows and would cut what a stream still holds. A reader that
+ * has gone (`lvmlockctl -i | head`) ends the output in silence.
+ */
+function writeAll(fd: number, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(fd, bytes, at, bytes.length - at);
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? error.code : "";
+      if (code === "EPIPE") return;
+      // A pipe that somebody else made non-blocking and that is full right now.
+      if (code !== "EAGAIN") throw error;
+      Bun.sleepSync(1);
+    }
+  }
+}
