@@ -29,6 +29,19 @@ export const LIMITS = {
   incidents: 100,
   /** Orphan locks asked for at the same time while adopting, so that other requests get in between. */
   adoptions_in_flight: 64,
+  /** Settings in one request: lvm sends 14 at most, and for idm one path for each PV besides; keeps decoding under a few ms. */
+  request_settings: 4096,
+  /** Characters of an opts string: all the words that exist together take about 100. */
+  opts_length: 256,
+  /** Different opts strings whose meaning is remembered; lvm sends about ten. */
+  known_opts: 256,
+  /** Slots (a power of two) of the table of repeating names, and the longest text that is kept there: 0.5 MiB at most. */
+  interned_strings: 4096,
+  interned_string_length: 128,
+  /** Ready-made replies (a power of two of slots); they differ in op, lock type, results and generation. */
+  ready_replies: 512,
+  /** Frame buffer that an idle connection keeps: C sends body and terminator apart, so most requests need it again. */
+  idle_frame_buffer_size_bytes: 1024,
   /** Entries of the log ring that `lvmlockctl --dump` shows. */
   log_ring_entries: 16384,
   /** Fence results kept for info and `who`. */

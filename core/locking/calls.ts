@@ -1,0 +1,175 @@
+/** Asking lock managers: making the call records, their deadlines, and giving answers to the function that waits for them. */
+
+import type { HeldMode, LockType, Refused } from "../../plugins/contract.ts";
+import { assert } from "../assert.ts";
+import { DEADLINES } from "../deadlines.ts";
+import { type ErrorName, wireResult } from "../errors.ts";
+import type { Request } from "../wire/message.ts";
+import type { AskTarget, LockspaceMethod, ManagerAnswer, ManagerMethod } from "./api.ts";
+import type {
+  CallDone,
+  Client,
+  Lock,
+  Lockspace,
+  PendingCall,
+  Probe,
+  Resource,
+  State,
+  Waiter,
+} from "./state.ts";
+
+/** How long each method may take before its request is answered without it. */
+const DEADLINE_MS: Readonly<Record<LockspaceMethod | ManagerMethod, number>> = {
+  prepare: DEADLINES.manager_prepare_ms,
+  join: DEADLINES.manager_join_ms,
+  leave: DEADLINES.manager_leave_ms,
+  lock: DEADLINES.manager_lock_ms,
+  convert: DEADLINES.manager_lock_ms,
+  unlock: DEADLINES.manager_lock_ms,
+  hosts: DEADLINES.manager_query_ms,
+  status: DEADLINES.manager_query_ms,
+  findFreeLock: DEADLINES.manager_init_ms,
+  freeLv: DEADLINES.manager_query_ms,
+  setGlobalLock: DEADLINES.manager_lock_ms,
+  hasGlobalLock: DEADLINES.manager_query_ms,
+  allowLockArgs: DEADLINES.manager_query_ms,
+  setHostDead: DEADLINES.manager_query_ms,
+  isRunning: DEADLINES.manager_prepare_ms,
+  initVg: DEADLINES.manager_init_ms,
+  initLv: DEADLINES.manager_init_ms,
+  renameVg: DEADLINES.manager_init_ms,
+  setLockArgs: DEADLINES.manager_init_ms,
+  refreshLv: DEADLINES.manager_refresh_ms,
+};
+
+/** The parts of a call that its kind needs; all of them named, so that every record has the same shape. */
+export interface CallParts {
+  readonly client?: Client | null;
+  readonly request?: Request | null;
+  readonly waiter?: Waiter | null;
+  readonly lock?: Lock | null;
+  readonly mode?: HeldMode;
+  readonly number?: number;
+  readonly probe?: Probe | null;
+}
+
+function targetOf(lockspace: Lockspace, method: LockspaceMethod): AskTarget {
+  let target = lockspace.targets.get(method);
+  if (target === undefined) {
+    const { identity, key } = lockspace;
+    target = { kind: "lockspace", lock_type: identity.lock_type, key, identity, method };
+    lockspace.targets.set(method, target);
+  }
+  return target;
+}
+
+function start(
+  state: State,
+  target: AskTarget,
+  args: object,
+  done: CallDone,
+  lockspace: Lockspace | null,
+  resource: Resource | null,
+  parts: CallParts,
+): PendingCall {
+  const id = state.next_call_id++;
+  const call: PendingCall = {
+    id,
+    done,
+    deadline_ms: state.now_ms + DEADLINE_MS[target.method],
+    lock_type: target.lock_type,
+    lockspace,
+    resource,
+    client: parts.client ?? null,
+    request: parts.request ?? null,
+    waiter: parts.waiter ?? null,
+    lock: parts.lock ?? null,
+    mode: parts.mode ?? "sh",
+    number: parts.number ?? 0,
+    probe: parts.probe ?? null,
+    late: false,
+  };
+  state.calls.set(id, call);
+  if (lockspace !== null) lockspace.calls_in_flight++;
+  if (resource !== null) {
+    assert(resource.call === null, "a resource has one manager call at a time");
+    resource.call = call;
+  }
+  state.effects.push({ kind: "ask", call_id: id, target, args });
+  return call;
+}
+
+/** Calls a method of a lockspace on behalf of one resource, which is busy until the answer. */
+export function askResource(
+  state: State,
+  resource: Resource,
+  method: "lock" | "convert" | "unlock" | "setGlobalLock",
+  args: object,
+  done: CallDone,
+  parts: CallParts,
+): PendingCall {
+  const { lockspace } = resource;
+  return start(state, targetOf(lockspace, method), args, done, lockspace, resource, parts);
+}
+
+/** Calls a method of a lockspace that concerns no single resource. */
+export function askLockspace(
+  state: State,
+  lockspace: Lockspace,
+  method: LockspaceMethod,
+  args: object,
+  done: CallDone,
+  parts: CallParts,
+): PendingCall {
+  return start(state, targetOf(lockspace, method), args, done, lockspace, null, parts);
+}
+
+/** Calls a method of the manager itself. */
+export function askManager(
+  state: State,
+  lock_type: LockType,
+  method: ManagerMethod,
+  args: object,
+  done: CallDone,
+  parts: CallParts,
+): PendingCall {
+  return start(state, { kind: "manager", lock_type, method }, args, done, null, null, parts);
+}
+
+/** Hands an answer to whom it is for. An answer to a call that is not known is ignored: the host never sends two. */
+export function answerCall(state: State, call_id: number, answer: ManagerAnswer): PendingCall | null {
+  const call = state.calls.get(call_id);
+  if (call === undefined) return null;
+  state.calls.delete(call_id);
+  if (call.lockspace !== null) call.lockspace.calls_in_flight--;
+  if (call.resource !== null) {
+    assert(call.resource.call === call, "the answered call is the resource's own");
+    call.resource.call = null;
+  }
+  call.done(state, call, answer);
+  return call;
+}
+
+/** op_result of a refusal. */
+export function refusalResult(refused: Refused): number {
+  return wireResult(refused.code satisfies ErrorName);
+}
+
+/** A result field of a `done` answer as a number; 0 when the plugin left it out. */
+export function resultNumber(answer: ManagerAnswer, field: string): number {
+  if (answer.kind !== "done") return answer.lm_result;
+  const value = answer[field];
+  return typeof value === "number" ? value : 0;
+}
+
+/** A result field of a `done` answer as a string; "" when the plugin left it out. */
+export function resultString(answer: ManagerAnswer, field: string): string {
+  if (answer.kind !== "done") return "";
+  const value = answer[field];
+  return typeof value === "string" ? value : "";
+}
+
+/** A result field of a `done` answer as a truth value. */
+export function resultFlag(answer: ManagerAnswer, field: string): boolean {
+  return answer.kind === "done" && answer[field] === true;
+}

@@ -1,0 +1,241 @@
+/** Starting lockspaces: start_vg, the global lock's own lockspace, and start_wait. */
+
+import type { Adopt, LockType } from "../../plugins/contract.ts";
+import { assert } from "../assert.ts";
+import { wireResult } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { OP_NUMBER, type Request } from "../wire/message.ts";
+import { adoptLocks } from "./adopt.ts";
+import type { AdoptableLockspace, ManagerAnswer } from "./api.ts";
+import { askLockspace, refusalResult, resultNumber } from "./calls.ts";
+import { noteEnabled, routeGlobalLock } from "./global-lock.ts";
+import { noteIncident } from "./incidents.ts";
+import { recordStarted, recordStopped } from "./journaling.ts";
+import { makeLockspace } from "./lockspace.ts";
+import { continueStop, removeLockspace } from "./lockspace-stop.ts";
+import { log, reply, replyFlags, replyLockType } from "./replies.ts";
+import type { Client, Lockspace, PendingCall, State } from "./state.ts";
+
+export function startVg(state: State, client: Client, request: Request): void {
+  const { vg_name, vg_lock_type } = request;
+  const refuse = (result: number, detail = ""): void =>
+    reply(state, client, request, null, result, { detail });
+  if (vg_lock_type === "none" || vg_lock_type === "bad") {
+    refuse(wireResult("EINVAL"), "start_vg needs the VG's lock type");
+    return;
+  }
+  if (state.quitting) {
+    refuse(wireResult("ESTALE"), "lvmlockd is shutting down");
+    return;
+  }
+  const existing = state.by_vg.get(vg_name);
+  if (existing !== undefined) {
+    if (existing.stop_wanted) {
+      refuse(wireResult("EAGAIN"), "the VG is still stopping");
+    } else if (existing.state !== "started") {
+      client.starts.add(existing);
+      refuse(wireResult("ESTARTING"));
+    } else {
+      refuse(wireResult("EEXIST"));
+    }
+    return;
+  }
+  if (state.by_vg.size >= LIMITS.lockspaces) {
+    refuse(wireResult("ENOMEM"), `this host has ${LIMITS.lockspaces} VGs started already`);
+    return;
+  }
+  const lockspace = newVgLockspace(state, vg_lock_type, request, client.id);
+  client.starts.add(lockspace);
+  startGlobalFor(state);
+  askLockspace(state, lockspace, "prepare", { repair: request.opts.repair }, prepared, { client, request });
+}
+
+function newVgLockspace(state: State, lock_type: LockType, request: Request, client_id: number): Lockspace {
+  const manager = state.options.managers[lock_type];
+  assert(manager !== undefined, "requests for lock types without a manager were refused before");
+  const { vg_name, vg_uuid, vg_lock_args } = request;
+  const host_id = request.host_id !== 0 ? request.host_id : state.options.host_id;
+  const left = state.unadopted.get(vg_name);
+  const adoption = left !== undefined && left.vg_uuid === vg_uuid ? left : null;
+  const wanted = { vg_name, vg_uuid, vg_lock_args, lock_type, host_id, adoption };
+  return makeLockspace(state, manager, { ...wanted, is_global: false, start_client_id: client_id });
+}
+
+/** A VG is being started: the global lock's own lockspace comes along, when its type has one. */
+function startGlobalFor(state: State): void {
+  if (state.gl_type === null || state.globals.has(state.gl_type)) return;
+  if (state.options.managers[state.gl_type]?.capabilities.global_lock === "own")
+    startGlobal(state, state.gl_type);
+}
+
+export function startGlobal(state: State, lock_type: LockType): Lockspace {
+  const manager = state.options.managers[lock_type];
+  assert(manager !== undefined, "the global lock's type has a manager");
+  const none = { vg_name: "", vg_uuid: "", vg_lock_args: "", host_id: state.options.host_id, adoption: null };
+  const lockspace = makeLockspace(state, manager, {
+    ...none,
+    lock_type,
+    is_global: true,
+    start_client_id: 0,
+  });
+  askLockspace(state, lockspace, "prepare", { repair: false }, prepared, {});
+  return lockspace;
+}
+
+/** Starts a VG that an earlier daemon had started. */
+export function startAdopted(state: State, source: AdoptableLockspace): void {
+  const manager = state.options.managers[source.lock_type];
+  assert(manager !== undefined, "adoption skips lock types without a manager");
+  const { vg_name, vg_uuid, vg_lock_args, lock_type, host_id } = source;
+  const wanted = { vg_name, vg_uuid, vg_lock_args, lock_type, host_id, adoption: source };
+  const lockspace = makeLockspace(state, manager, { ...wanted, is_global: false, start_client_id: 0 });
+  if (state.gl_type === null) state.gl_type = lock_type;
+  startGlobalFor(state);
+  askLockspace(state, lockspace, "prepare", { repair: false }, prepared, {});
+}
+
+function prepared(state: State, call: PendingCall, answer: ManagerAnswer): void {
+  const { lockspace, client, request } = call;
+  assert(lockspace !== null, "a prepare call has its lockspace");
+  if (answer.kind === "refused") {
+    startFailed(state, lockspace, call, answer);
+    return;
+  }
+  if (answer.global_lock === "enabled" && state.gl_vg === "" && !lockspace.is_global) {
+    state.gl_vg = lockspace.identity.vg_name;
+  }
+  const wait = request?.opts.wait === true;
+  if (client !== null && request !== null && !wait && !call.late) {
+    replyStarted(
+      state,
+      client,
+      request,
+      resultNumber(answer, "lm_result"),
+      resultNumber(answer, "prev_generation"),
+    );
+  }
+  if (lockspace.stop_wanted) {
+    continueStop(state, lockspace);
+    return;
+  }
+  lockspace.state = "joining";
+  recordStarted(state, lockspace);
+  const adopt: Adopt =
+    lockspace.is_global || lockspace.adoption !== null ? "if-orphan" : (request?.opts.adopt ?? "no");
+  const args = { adopt, nodelay: request?.opts.nodelay === true, repair: request?.opts.repair === true };
+  askLockspace(state, lockspace, "join", args, joined, {
+    client: wait ? client : null,
+    request: wait ? request : null,
+  });
+}
+
+function replyStarted(
+  state: State,
+  client: Client,
+  request: Request,
+  lm_result: number,
+  prev_generation: number,
+): void {
+  if (prev_generation === 0 || !client.open) {
+    reply(state, client, request, null, 0, lm_result === 0 ? undefined : { lm_result });
+    return;
+  }
+  const op = OP_NUMBER[request.name];
+  const lock_type = replyLockType(request, null);
+  const flags = replyFlags(state, 0, {}, false);
+  const body = {
+    shape: "start",
+    op,
+    lock_type,
+    result: 0,
+    lm_result,
+    prev_generation,
+    flags,
+    detail: "",
+  } as const;
+  state.effects.push({ kind: "reply", client_id: client.id, reply: body });
+}
+
+function joined(state: State, call: PendingCall, answer: ManagerAnswer): void {
+  const { lockspace, client, request } = call;
+  assert(lockspace !== null, "a join call has its lockspace");
+  if (answer.kind === "refused") {
+    startFailed(state, lockspace, call, answer);
+    return;
+  }
+  lockspace.generation = resultNumber(answer, "generation");
+  if (answer.global_lock === "enabled" && !lockspace.is_global) noteEnabled(state, lockspace);
+  if (client !== null && request !== null && !call.late) reply(state, client, request, null, 0);
+  if (lockspace.stop_wanted) {
+    lockspace.state = "started";
+    continueStop(state, lockspace);
+    return;
+  }
+  if (lockspace.adoption !== null) {
+    lockspace.state = "adopting";
+    adoptLocks(state, lockspace);
+    return;
+  }
+  started(state, lockspace);
+}
+
+/** The lockspace takes requests from now on; those that waited for it are handed over. */
+export function started(state: State, lockspace: Lockspace): void {
+  lockspace.state = "started";
+  lockspace.since_ms = state.now_ms;
+  log(state, "info", `${lockspace.identity.lockspace_name} started`);
+  const waiting = lockspace.start_queue;
+  lockspace.start_queue = [];
+  for (const { client, request } of waiting) if (client.open) routeGlobalLock(state, client, request);
+  answerStartWaits(state);
+}
+
+function startFailed(state: State, lockspace: Lockspace, call: PendingCall, answer: ManagerAnswer): void {
+  assert(answer.kind === "refused", "only a refusal fails a start");
+  const result = refusalResult(answer);
+  const { client, request } = call;
+  const { lockspace_name, vg_name } = lockspace.identity;
+  const detail = answer.detail !== "" ? answer.detail : `${lockspace_name} could not be started`;
+  if (client !== null && request !== null && !call.late) {
+    reply(state, client, request, null, result, { lm_result: answer.lm_result, detail: answer.detail });
+  } else {
+    for (const waiting of state.clients.values())
+      if (waiting.starts.has(lockspace)) waiting.start_failure = result;
+  }
+  noteIncident(state, vg_name, answer.code, `start of ${lockspace_name} failed: ${detail}`);
+  // What an earlier daemon held stays on record: the next start_vg of this VG adopts it.
+  if (lockspace.adoption !== null) state.unadopted.set(vg_name, lockspace.adoption.source);
+  else if (lockspace.state === "joining") recordStopped(state, lockspace);
+  const waiting = lockspace.start_queue;
+  lockspace.start_queue = [];
+  removeLockspace(state, lockspace);
+  for (const queued of waiting) {
+    reply(state, queued.client, queued.request, null, wireResult("ENOLS"), { detail });
+  }
+}
+
+/** start_wait waits for what this client started or met while it was starting, and reports the first failure. */
+export function startWait(state: State, client: Client, request: Request): void {
+  state.start_waiters.push({ client, request, answered: false });
+  answerStartWaits(state);
+}
+
+export function answerStartWaits(state: State): void {
+  for (let i = state.start_waiters.length - 1; i >= 0; i--) {
+    const waiting = state.start_waiters[i];
+    if (waiting === undefined) continue;
+    const { client, request } = waiting;
+    for (const lockspace of client.starts) if (isSettled(state, lockspace)) client.starts.delete(lockspace);
+    if (client.starts.size > 0 && client.open) continue;
+    state.start_waiters.splice(i, 1);
+    const result = client.start_failure;
+    client.start_failure = 0;
+    reply(state, client, request, null, result);
+  }
+}
+
+/** Whether a start is over: the lockspace serves, stops, or is gone. */
+function isSettled(state: State, lockspace: Lockspace): boolean {
+  if (state.by_vg.get(lockspace.identity.vg_name) !== lockspace) return true;
+  return lockspace.state === "started" || lockspace.state === "stopping";
+}

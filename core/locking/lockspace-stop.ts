@@ -1,0 +1,172 @@
+/**
+ * Stopping lockspaces: everything that waits is told, calls under way are let end, locks are released, then the manager leaves.
+ * `continueStop` is called again whenever one of these ends, until the lockspace is gone.
+ */
+import { assert } from "../assert.ts";
+import { wireResult } from "../errors.ts";
+import type { Request } from "../wire/message.ts";
+import { adoptionEnded } from "./adopt.ts";
+import type { ManagerAnswer } from "./api.ts";
+import { askLockspace } from "./calls.ts";
+import { countDuplicates, routeGlobalLock } from "./global-lock.ts";
+import { recordStopped } from "./journaling.ts";
+import { cancelQueue } from "./lock.ts";
+import { allLockspaces, allResources } from "./lockspace.ts";
+import { answerStartWaits } from "./lockspace-start.ts";
+import { log, reply } from "./replies.ts";
+import { removeLock } from "./resource.ts";
+import { answerStopAlls, quitWhenEmpty } from "./shutdown.ts";
+import type { Client, Lockspace, PendingCall, Resource, State } from "./state.ts";
+import { release } from "./unlock.ts";
+
+/** stop_vg: refused while LVs of the VG hold locks, unless forced. */
+export function stopVg(state: State, client: Client, request: Request): void {
+  const lockspace = state.by_vg.get(request.vg_name);
+  if (lockspace === undefined) {
+    reply(state, client, request, null, wireResult("ENOLS"));
+  } else if (lockspace.stop_wanted) {
+    reply(state, client, request, null, wireResult("ESTALE"));
+  } else if (lockspace.lv_lock_count > 0 && !request.opts.force) {
+    const detail = `${lockspace.lv_lock_count} LVs of the VG hold locks: deactivate them first`;
+    reply(state, client, request, null, wireResult("EBUSY"), { detail });
+  } else {
+    beginStop(state, lockspace, { client, request, free_vg: false });
+    stopGlobalWithLastVg(state);
+  }
+}
+
+/** The last VG goes, and with it the lockspace that only serves the global lock. */
+function stopGlobalWithLastVg(state: State): void {
+  for (const lockspace of state.by_vg.values()) if (!lockspace.stop_wanted) return;
+  for (const lockspace of state.globals.values()) {
+    if (!lockspace.stop_wanted) beginStop(state, lockspace, { client: null, request: null, free_vg: false });
+  }
+}
+
+export interface StopOrder {
+  readonly client: Client | null;
+  readonly request: Request | null;
+  readonly free_vg: boolean;
+}
+
+export function beginStop(state: State, lockspace: Lockspace, order: StopOrder): void {
+  if (order.client !== null && order.request !== null) {
+    lockspace.stop_replies.push({ client: order.client, request: order.request });
+  }
+  lockspace.stop_wanted = true;
+  lockspace.stop_free_vg = order.free_vg;
+  continueStop(state, lockspace);
+}
+
+export function continueStop(state: State, lockspace: Lockspace): void {
+  if (lockspace.leaving || lockspace.state === "joining" || !lockspace.stop_wanted) return;
+  const neverJoined = lockspace.state === "preparing";
+  if (neverJoined && lockspace.calls_in_flight > 0) return;
+  if (lockspace.state !== "stopping") {
+    lockspace.state = "stopping";
+    lockspace.since_ms = state.now_ms;
+    answerStartWaits(state);
+    for (const resource of allResources(lockspace)) cancelWaits(state, resource);
+  }
+  if (neverJoined) {
+    finish(state, lockspace);
+    return;
+  }
+  if (lockspace.calls_in_flight > 0) return;
+  for (const resource of [...allResources(lockspace)]) releaseAll(state, resource);
+  if (lockspace.calls_in_flight > 0) return;
+  lockspace.leaving = true;
+  if (lockspace.stop_free_vg) askLockspace(state, lockspace, "hosts", { notify: true }, hostsTold, {});
+  else askLockspace(state, lockspace, "leave", { free_vg: false }, left, {});
+}
+
+function cancelWaits(state: State, resource: Resource): void {
+  const result = wireResult("ECANCELED");
+  const detail = "the VG was stopped";
+  cancelQueue(state, resource, result, detail);
+  for (const deferred of resource.deferred) {
+    if (!deferred.answered)
+      reply(state, deferred.client, deferred.request, resource.lockspace, result, { detail });
+  }
+  resource.deferred = [];
+}
+
+/** Drops every lock but one off the books and gives that one back at the manager. */
+function releaseAll(state: State, resource: Resource): void {
+  if (resource.call !== null) return;
+  for (const lock of resource.locks.slice(1)) removeLock(lock);
+  const last = resource.locks[0];
+  if (last !== undefined) release(state, last, state.nobody, null);
+}
+
+function hostsTold(state: State, call: PendingCall): void {
+  assert(call.lockspace !== null, "a hosts call has its lockspace");
+  askLockspace(state, call.lockspace, "leave", { free_vg: true }, left, {});
+}
+
+function left(state: State, call: PendingCall, answer: ManagerAnswer): void {
+  const { lockspace } = call;
+  assert(lockspace !== null, "a leave call has its lockspace");
+  if (answer.kind === "refused" && answer.code === "EBUSY" && !lockspace.stop_free_vg) {
+    const detail = answer.detail;
+    for (const { client, request } of lockspace.stop_replies) {
+      reply(state, client, request, null, wireResult("EBUSY"), { lm_result: answer.lm_result, detail });
+    }
+    lockspace.stop_replies = [];
+    lockspace.stop_wanted = false;
+    lockspace.leaving = false;
+    lockspace.state = "started";
+    return;
+  }
+  if (answer.kind === "refused") {
+    log(
+      state,
+      "error",
+      `${lockspace.identity.lockspace_name} left with an error: ${answer.code} ${answer.detail}`,
+    );
+  }
+  finish(state, lockspace);
+}
+
+function finish(state: State, lockspace: Lockspace): void {
+  recordStopped(state, lockspace);
+  log(state, "info", `${lockspace.identity.lockspace_name} stopped`);
+  const { stop_replies, restart_queue, start_queue } = lockspace;
+  const warn_gl_removed = noteGlobalLockRemoved(state, lockspace);
+  removeLockspace(state, lockspace);
+  for (const { client, request } of stop_replies) {
+    const parts = warn_gl_removed && request.name === "free_vg" ? { warn_gl_removed } : undefined;
+    const echoesType = request.name === "stop_vg" ? null : lockspace;
+    reply(state, client, request, echoesType, 0, parts);
+  }
+  for (const { client, request } of start_queue) reply(state, client, request, null, wireResult("ENOLS"));
+  for (const { client, request } of restart_queue) if (client.open) routeGlobalLock(state, client, request);
+}
+
+/** vgremove of the VG that holds the global lock leaves the other VGs without one; every reply says so until it is mended. */
+function noteGlobalLockRemoved(state: State, lockspace: Lockspace): boolean {
+  if (!lockspace.stop_free_vg || !lockspace.global_lock_enabled) return false;
+  for (const other of state.by_vg.values()) {
+    if (other === lockspace || other.manager.capabilities.global_lock !== "in-vg") continue;
+    state.gl_vg_removed = true;
+    return true;
+  }
+  return false;
+}
+
+/** Takes a lockspace off the books, and settles what depends on which lockspaces there are. */
+export function removeLockspace(state: State, lockspace: Lockspace): void {
+  assert(lockspace.lock_count === 0, "a lockspace that goes holds no lock");
+  const { vg_name, lock_type } = lockspace.identity;
+  if (lockspace.is_global) state.globals.delete(lock_type);
+  else state.by_vg.delete(vg_name);
+  state.effects.push({ kind: "forget-lockspace", lock_type, key: lockspace.key });
+  lockspace.global_lock_enabled = false;
+  if (!lockspace.is_global && state.gl_vg === vg_name) state.gl_vg = "";
+  countDuplicates(state);
+  if (allLockspaces(state).next().done === true && state.options.gl_type === null) state.gl_type = null;
+  if (lockspace.adoption !== null && lockspace.start_client_id === 0) adoptionEnded(state);
+  answerStartWaits(state);
+  answerStopAlls(state);
+  quitWhenEmpty(state);
+}
