@@ -26,4 +26,12 @@ export const DEADLINES = {
   late_call_check_ms: 1000,
   /** Between two tries to rewrite a journal that can't be appended to: a full file system stays full for a while. */
   journal_rescue_ms: 1000,
+  /** Importing a plugin's module; it is light by rule, and the daemon can't start before its capabilities are known. */
+  plugin_load_ms: 10_000,
+  /** A plugin that could not be opened (its library is missing) is tried again after this, at the next request for it. */
+  plugin_reopen_ms: 1000,
+  /** A plugin's call that runs longer counts as stalled: its worker gets no other lockspace. Most calls take milliseconds. */
+  plugin_stalled_ms: 2000,
+  /** How long the end of the daemon waits for plugins to close; a stuck call must not keep it from ending. */
+  plugin_close_ms: 3000,
 } as const;

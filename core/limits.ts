@@ -2,10 +2,17 @@
 export const LIMITS = {
   /** One request of the wire, as lvm2 2.03.40 bounds it; ordinary requests take 150 bytes. */
   request_size_bytes: 16 * 1024 * 1024,
-  /** Bytes that all unfinished requests of all clients may take together, so that many half-sent giants cannot eat the host. */
+  /**
+   * Bytes that the daemon keeps for all clients together: unfinished requests, requests sent ahead, replies not read yet. Above
+   * it the client with most of them is closed, so that many half-sent giants cannot eat the host.
+   */
   unfinished_requests_size_bytes: 64 * 1024 * 1024,
-  /** Replies that a client has not read yet; one that reads nothing is paused at this point and closed at twice it. */
-  unread_replies_size_bytes: 1024 * 1024,
+  /** Requests that one client has sent ahead; above it we stop reading from it until they are answered. */
+  requests_ahead_size_bytes: 1024 * 1024,
+  /** Requests of one client in one turn of the event loop; then the others have theirs. */
+  requests_per_turn: 16,
+  /** Bytes that are cut into requests at once, some 25 requests of lvm: the rest of a flood waits as it came. */
+  requests_cut_size_bytes: 4096,
   /** Connected clients. lvm commands on a busy host are hundreds; above this a client is told so and closed. */
   clients: 8192,
   /** VG lockspaces on one host: sanlock itself ends far below. */
@@ -54,4 +61,17 @@ export const LIMITS = {
   journal_read_size_bytes: 1024 * 1024,
   /** One line of the journal: names and args at their longest, escaped, take less. A longer one is damage. */
   journal_line_size_bytes: 8192,
+  /** Open files that clients may not use up: lock managers, journal, workers. A quarter of a limit that is very small. */
+  reserved_files: 256,
+  /**
+   * Workers for the lockspaces of one blocking lock manager. One idle worker takes 1.7 MB and a VG has its own while there
+   * are enough; sanlock's hosts have tens of VGs. Above this, VGs share the workers that are not stuck.
+   */
+  plugin_workers: 80,
+  /** Workers for calls that belong to no started lockspace (init_vg and the like): as many of them run at the same time. */
+  plugin_manager_workers: 8,
+  /** Calls that wait for a plugin in one queue: adoption asks for every LV lock of a VG, and each client for one more. */
+  plugin_calls_queued: 1_010_000,
+  /** Characters of a text that a plugin sends (news, details), so that it can't fill the log ring with one entry. */
+  plugin_text_length: 2048,
 } as const;
