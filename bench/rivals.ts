@@ -1,0 +1,110 @@
+/** The daemons that are compared, each started fresh for one measurement in a scratch directory of its own. */
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { type Cpus, pinned } from "./generator.ts";
+import { requireProgram } from "./requirements.ts";
+
+const PROJECT_DIRECTORY = dirname(import.meta.dir);
+const MAIN = join(PROJECT_DIRECTORY, "cli", "main.ts");
+const COMPILED = join(PROJECT_DIRECTORY, "dist", "lvmlockd");
+
+/** `ours` is what `bun run lvmlockd` runs, `compiled` the executable of `bun run build`, `floor` the bare loop. */
+export const RIVAL_NAMES = ["c", "ours", "compiled", "floor"] as const;
+export type RivalName = (typeof RIVAL_NAMES)[number];
+
+/** How long a daemon has to listen, and to end after SIGTERM before it is killed. */
+const START_TIMEOUT_MS = 10_000;
+const END_TIMEOUT_MS = 1000;
+const POLL_MS = 2;
+
+export interface RunningRival {
+  readonly pid: number;
+  readonly socket_path: string;
+  /** Ends the process and removes its scratch directory. */
+  stop(): Promise<void>;
+}
+
+/** The rivals that can be started here. Ours are left out before they exist, so that C and floor can be measured alone. */
+export function presentRivals(): RivalName[] {
+  return RIVAL_NAMES.filter((name) => {
+    if (name === "ours") return existsSync(MAIN);
+    return name === "compiled" ? existsSync(COMPILED) : true;
+  });
+}
+
+/** The command line of a rival in test mode with its files in `directory`. The journal of ours is on, C's adopt file off. */
+export function rivalCommand(name: RivalName, directory: string): string[] {
+  const socketPath = join(directory, "socket");
+  const common = ["--test", "--foreground", "-g", "dlm", "-s", socketPath, "-p", join(directory, "pid")];
+  const journal = ["--adopt", "1", "--adopt-file", join(directory, "adopt")];
+  switch (name) {
+    case "c":
+      return [requireProgram("c_daemon"), ...common, "--adopt", "0"];
+    case "ours":
+      return [process.execPath, "run", MAIN, "lvmlockd", ...common, ...journal];
+    case "compiled":
+      return [COMPILED, ...common, ...journal];
+    case "floor":
+      return [process.execPath, "run", join(import.meta.dir, "floor.ts"), socketPath];
+  }
+}
+
+/** A scratch directory, of mode 0700 as mkdtemp makes it, with the socket path in it short enough for sun_path. */
+export function scratchDirectory(): { readonly path: string; readonly socket_path: string } {
+  const path = mkdtempSync(join(tmpdir(), "lvmlockd-bench-"));
+  return { path, socket_path: join(path, "socket") };
+}
+
+/** Starts a rival on these CPUs and waits until it accepts connections. Throws with its output when it does not. */
+export async function startRival(name: RivalName, cpus: Cpus): Promise<RunningRival> {
+  const scratch = scratchDirectory();
+  const child = Bun.spawn(pinned(cpus, rivalCommand(name, scratch.path)), {
+    cwd: scratch.path,
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: Bun.file(join(scratch.path, "stderr")),
+  });
+  const stop = async (): Promise<void> => {
+    await endChild(child);
+    rmSync(scratch.path, { recursive: true, force: true });
+  };
+  if (!(await waitForListener(scratch.socket_path, child))) {
+    const complaint = await Bun.file(join(scratch.path, "stderr")).text();
+    await stop();
+    throw new Error(`${name} does not listen on its socket: ${complaint.trim() || "it said nothing"}`);
+  }
+  return { pid: child.pid, socket_path: scratch.socket_path, stop };
+}
+
+async function waitForListener(socketPath: string, child: Bun.Subprocess): Promise<boolean> {
+  const giveUpAt_ms = performance.now() + START_TIMEOUT_MS;
+  while (performance.now() < giveUpAt_ms && child.exitCode === null) {
+    if (existsSync(socketPath) && (await accepts(socketPath))) return true;
+    await Bun.sleep(POLL_MS);
+  }
+  return false;
+}
+
+async function accepts(socketPath: string): Promise<boolean> {
+  try {
+    const socket = await Bun.connect({ unix: socketPath, socket: { data() {} } });
+    socket.end();
+    return true;
+  } catch {
+    // The file appears at bind(), a moment before listen(): refused until then.
+    return false;
+  }
+}
+
+/** The C daemon does not heed SIGTERM while lockspaces are started; there is nothing to lose in test mode, so it is killed. */
+async function endChild(child: Bun.Subprocess): Promise<void> {
+  child.kill("SIGTERM");
+  const ended = await Promise.race([
+    child.exited.then(() => true),
+    Bun.sleep(END_TIMEOUT_MS).then(() => false),
+  ]);
+  if (ended) return;
+  child.kill("SIGKILL");
+  await child.exited;
+}
