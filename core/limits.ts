@@ -36,7 +36,7 @@ export const LIMITS = {
   incidents: 100,
   /** Orphan locks asked for at the same time while adopting, so that other requests get in between. */
   adoptions_in_flight: 64,
-  /** Settings in one request: lvm sends 14 at most, and for idm one path for each PV besides; keeps decoding under a few ms. */
+  /** Settings and array elements of a message: lvm sends 14, and for idm a path for each PV; decoding stays under a few ms. */
   request_settings: 4096,
   /** Characters of an opts string: all the words that exist together take about 100. */
   opts_length: 256,
