@@ -1,3 +1,4 @@
+import { file_diagnostics_max } from "./bounds.ts";
 import type { Problem } from "./problem.ts";
 import { splitKeyPath } from "./strings.ts";
 import {
@@ -80,8 +81,10 @@ function addItems(
       addItems(node, item.items, file, warnings);
       continue;
     }
-    if (node.value !== undefined)
+    // Each warning counts lines from the start of the file, so a file full of duplicates must not get one for each.
+    if (node.value !== undefined && warnings.length < file_diagnostics_max) {
       warnings.push(duplicateWarning(item.key, node.value.origin, settingSpan(item)));
+    }
     node.value = { scalars: scalarsOf(item.value), origin: { file, ...valueSpan(item.value) } };
   }
 }
