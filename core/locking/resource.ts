@@ -142,5 +142,7 @@ export function releaseUnused(resource: Resource): void {
   if (resource.kind !== "lv" || resource.mode !== "un" || resource.call !== null) return;
   if (resource.locks.length > 0 || resource.queue.length > 0 || resource.deferred.length > 0) return;
   if (resource.remote !== null || resource.journaled !== null) return;
-  resource.lockspace.lvs.delete(resource.name);
+  // A timer may still know a resource that has gone; by then the name may belong to another one, which is in use.
+  const { lvs } = resource.lockspace;
+  if (lvs.get(resource.name) === resource) lvs.delete(resource.name);
 }
