@@ -15,6 +15,9 @@ import {
 /** lvm.conf and lvmlocal.conf belong to lvm and are laid over each other; lvmlockd.conf is ours alone. */
 export type SettingFile = "lvm.conf" | "lvmlocal.conf" | "lvmlockd.conf";
 
+/** What the value of a setting can be. */
+export type SettingValue = boolean | number | string | readonly string[];
+
 /** One setting that lvmlockd, lvmlockctl or lvmpersist reads. */
 export interface Setting<Value> {
   readonly kind: SettingKind<Value>;
@@ -245,8 +248,8 @@ export function isSettingName(name: string): name is SettingName {
   return Object.hasOwn(settingTable, name);
 }
 
-/** The row of a setting, with the type of its value no longer known. */
-export function settingRow(name: SettingName): Setting<unknown> {
+/** The row of a setting, with its value as any that a setting can have. */
+export function settingRow(name: SettingName): Setting<SettingValue> {
   return settingTable[name];
 }
 

@@ -9,6 +9,7 @@ import { LVMPERSIST } from "../cli/lvmpersist/options.ts";
 import { manPage } from "../cli/man-page.ts";
 import packageFile from "../package.json" with { type: "json" };
 import { errorsPage } from "./errors-page.ts";
+import { settingsPage } from "./settings-page.ts";
 
 /** The three programs. */
 export const PROGRAM_TABLES = [LVMLOCKD, LVMLOCKCTL, LVMPERSIST] as const;
@@ -23,5 +24,6 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     files.set(`packaging/completion/${table.name}.fish`, fishCompletion(table));
   }
   files.set("docs/errors.md", errorsPage());
+  files.set("docs/settings.md", settingsPage());
   return files;
 }
