@@ -12,7 +12,6 @@ import { askResource } from "./calls.ts";
 import { noteIncident } from "./incidents.ts";
 import { recordHeld, recordTruth } from "./journaling.ts";
 import { startAdopted, started } from "./lockspace-start.ts";
-import { continueStop } from "./lockspace-stop.ts";
 import { addLock, findOrMakeResource, nameLv, releaseUnused, resourceRef } from "./resource.ts";
 import type { Lockspace, PendingCall, Resource, State } from "./state.ts";
 import { giveBack } from "./unlock.ts";
@@ -114,8 +113,7 @@ function orphanAnsweredAgain(state: State, call: PendingCall, answer: ManagerAns
   }
   if (resource.call === null) recordTruth(state, resource);
   releaseUnused(resource);
-  if (lockspace.stop_wanted) continueStop(state, lockspace);
-  else adoptLocks(state, lockspace);
+  if (!lockspace.stop_wanted) adoptLocks(state, lockspace);
 }
 
 function nameOf(lock: AdoptableLock): string {

@@ -6,6 +6,7 @@ import { DEADLINES } from "../deadlines.ts";
 import { type ErrorName, wireResult } from "../errors.ts";
 import type { Request } from "../wire/message.ts";
 import type { AskTarget, LockspaceMethod, ManagerAnswer, ManagerMethod } from "./api.ts";
+import { continueStop } from "./lockspace-stop.ts";
 import type {
   CallDone,
   Client,
@@ -137,9 +138,9 @@ export function askManager(
 }
 
 /** Hands an answer to whom it is for. An answer to a call that is not known is ignored: the host never sends two. */
-export function answerCall(state: State, call_id: number, answer: ManagerAnswer): PendingCall | null {
+export function answerCall(state: State, call_id: number, answer: ManagerAnswer): void {
   const call = state.calls.get(call_id);
-  if (call === undefined) return null;
+  if (call === undefined) return;
   state.calls.delete(call_id);
   if (call.lockspace !== null) call.lockspace.calls_in_flight--;
   if (call.resource !== null) {
@@ -147,7 +148,8 @@ export function answerCall(state: State, call_id: number, answer: ManagerAnswer)
     call.resource.call = null;
   }
   call.done(state, call, answer);
-  return call;
+  // Whatever the call was for, a stop may have waited for its end.
+  if (call.lockspace?.stop_wanted === true) continueStop(state, call.lockspace);
 }
 
 /** op_result of a refusal. */

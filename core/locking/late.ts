@@ -7,7 +7,7 @@ import { DEADLINES } from "../deadlines.ts";
 import { wireResult } from "../errors.ts";
 import { noteIncident } from "./incidents.ts";
 import { abandon, cancelQueue } from "./lock.ts";
-import { answerStartWaits } from "./lockspace-start.ts";
+import { answerStartWaits, noteStartFailure } from "./lockspace-start.ts";
 import { lateDetail } from "./on-resource.ts";
 import { reply } from "./replies.ts";
 import type { PendingCall, Resource, State } from "./state.ts";
@@ -41,9 +41,8 @@ function becomeLate(state: State, call: PendingCall): void {
   for (const stop of lockspace.stop_replies)
     reply(state, stop.client, stop.request, lockspace, ETIMEDOUT, { detail });
   lockspace.stop_replies = [];
-  for (const waiting of state.clients.values()) {
-    if (waiting.starts.delete(lockspace)) waiting.start_failure = ETIMEDOUT;
-  }
+  if (lockspace.state === "started" || lockspace.state === "stopping") return;
+  noteStartFailure(state, lockspace, ETIMEDOUT);
   answerStartWaits(state);
 }
 

@@ -12,7 +12,7 @@ import { noteEnabled, routeGlobalLock } from "./global-lock.ts";
 import { noteIncident } from "./incidents.ts";
 import { recordStarted, recordStopped } from "./journaling.ts";
 import { makeLockspace } from "./lockspace.ts";
-import { continueStop, removeLockspace } from "./lockspace-stop.ts";
+import { removeLockspace, stopEnded } from "./lockspace-stop.ts";
 import { log, reply, replyFlags, replyLockType } from "./replies.ts";
 import type { Client, Lockspace, PendingCall, State } from "./state.ts";
 
@@ -114,10 +114,7 @@ function prepared(state: State, call: PendingCall, answer: ManagerAnswer): void 
       resultNumber(answer, "prev_generation"),
     );
   }
-  if (lockspace.stop_wanted) {
-    continueStop(state, lockspace);
-    return;
-  }
+  if (lockspace.stop_wanted) return;
   lockspace.state = "joining";
   recordStarted(state, lockspace);
   const adopt: Adopt =
@@ -168,7 +165,6 @@ function joined(state: State, call: PendingCall, answer: ManagerAnswer): void {
   if (client !== null && request !== null && !call.late) reply(state, client, request, null, 0);
   if (lockspace.stop_wanted) {
     lockspace.state = "started";
-    continueStop(state, lockspace);
     return;
   }
   if (lockspace.adoption !== null) {
@@ -196,21 +192,25 @@ function startFailed(state: State, lockspace: Lockspace, call: PendingCall, answ
   const { client, request } = call;
   const { lockspace_name, vg_name } = lockspace.identity;
   const detail = answer.detail !== "" ? answer.detail : `${lockspace_name} could not be started`;
-  if (client !== null && request !== null && !call.late) {
+  const told = client !== null && request !== null && !call.late;
+  if (told) {
+    client.starts.delete(lockspace);
     reply(state, client, request, null, result, { lm_result: answer.lm_result, detail: answer.detail });
-  } else {
-    for (const waiting of state.clients.values())
-      if (waiting.starts.has(lockspace)) waiting.start_failure = result;
   }
+  noteStartFailure(state, lockspace, result);
   noteIncident(state, vg_name, answer.code, `start of ${lockspace_name} failed: ${detail}`);
   // What an earlier daemon held stays on record: the next start_vg of this VG adopts it.
   if (lockspace.adoption !== null) state.unadopted.set(vg_name, lockspace.adoption.source);
   else if (lockspace.state === "joining") recordStopped(state, lockspace);
-  const waiting = lockspace.start_queue;
-  lockspace.start_queue = [];
   removeLockspace(state, lockspace);
-  for (const queued of waiting) {
-    reply(state, queued.client, queued.request, null, wireResult("ENOLS"), { detail });
+  // A stop that came while it was starting has what it wanted.
+  stopEnded(state, lockspace, undefined, detail);
+}
+
+/** For the start_wait of everybody who began this start or met it; the first failure is what they are told. */
+export function noteStartFailure(state: State, lockspace: Lockspace, result: number): void {
+  for (const client of state.clients.values()) {
+    if (client.starts.delete(lockspace) && client.start_failure === 0) client.start_failure = result;
   }
 }
 

@@ -13,7 +13,7 @@ import { recordStopped } from "./journaling.ts";
 import { cancelQueue } from "./lock.ts";
 import { allLockspaces, allResources } from "./lockspace.ts";
 import { answerStartWaits } from "./lockspace-start.ts";
-import { log, reply } from "./replies.ts";
+import { log, type ReplyParts, reply } from "./replies.ts";
 import { removeLock } from "./resource.ts";
 import { answerStopAlls, quitWhenEmpty } from "./shutdown.ts";
 import type { Client, Lockspace, PendingCall, Resource, State } from "./state.ts";
@@ -131,16 +131,29 @@ function left(state: State, call: PendingCall, answer: ManagerAnswer): void {
 function finish(state: State, lockspace: Lockspace): void {
   recordStopped(state, lockspace);
   log(state, "info", `${lockspace.identity.lockspace_name} stopped`);
-  const { stop_replies, restart_queue, start_queue } = lockspace;
   const warn_gl_removed = noteGlobalLockRemoved(state, lockspace);
+  state.unadopted.delete(lockspace.identity.vg_name);
   removeLockspace(state, lockspace);
+  stopEnded(state, lockspace, warn_gl_removed ? { warn_gl_removed } : undefined, "the lockspace was stopped");
+}
+
+/** The lockspace has gone: whoever stopped it, waited for its start or wants it started again is told. */
+export function stopEnded(
+  state: State,
+  lockspace: Lockspace,
+  free_vg_parts: ReplyParts | undefined,
+  detail: string,
+): void {
+  const { stop_replies, restart_queue, start_queue } = lockspace;
   for (const { client, request } of stop_replies) {
-    const parts = warn_gl_removed && request.name === "free_vg" ? { warn_gl_removed } : undefined;
     const echoesType = request.name === "stop_vg" ? null : lockspace;
-    reply(state, client, request, echoesType, 0, parts);
+    reply(state, client, request, echoesType, 0, request.name === "free_vg" ? free_vg_parts : undefined);
   }
-  for (const { client, request } of start_queue) reply(state, client, request, null, wireResult("ENOLS"));
+  for (const { client, request } of start_queue)
+    reply(state, client, request, null, wireResult("ENOLS"), { detail });
   for (const { client, request } of restart_queue) if (client.open) routeGlobalLock(state, client, request);
+  // Last of all, because a reply that is still to be sent must not come after the order to go.
+  quitWhenEmpty(state);
 }
 
 /** vgremove of the VG that holds the global lock leaves the other VGs without one; every reply says so until it is mended. */
@@ -157,6 +170,7 @@ function noteGlobalLockRemoved(state: State, lockspace: Lockspace): boolean {
 /** Takes a lockspace off the books, and settles what depends on which lockspaces there are. */
 export function removeLockspace(state: State, lockspace: Lockspace): void {
   assert(lockspace.lock_count === 0, "a lockspace that goes holds no lock");
+  lockspace.leaving = true;
   const { vg_name, lock_type } = lockspace.identity;
   if (lockspace.is_global) state.globals.delete(lock_type);
   else state.by_vg.delete(vg_name);
@@ -168,5 +182,4 @@ export function removeLockspace(state: State, lockspace: Lockspace): void {
   if (lockspace.adoption !== null && lockspace.start_client_id === 0) adoptionEnded(state);
   answerStartWaits(state);
   answerStopAlls(state);
-  quitWhenEmpty(state);
 }

@@ -6,7 +6,6 @@
 import { wireResult } from "../errors.ts";
 import { recordTruth } from "./journaling.ts";
 import { answerFromExisting, grantHead, remoteConflict } from "./lock.ts";
-import { continueStop } from "./lockspace-stop.ts";
 import { handleOnResource } from "./on-resource.ts";
 import { reply } from "./replies.ts";
 import { findTransient, releaseUnused } from "./resource.ts";
@@ -23,7 +22,6 @@ export function settle(state: State, resource: Resource): void {
   // A wait that ended without a grant (the client went) leaves the record that was written before asking.
   if (resource.call === null && resource.queue.length === 0) recordTruth(state, resource);
   releaseUnused(resource);
-  if (resource.lockspace.stop_wanted) continueStop(state, resource.lockspace);
 }
 
 function step(state: State, resource: Resource): boolean {
