@@ -70,6 +70,12 @@ function routeOwn(state: State, client: Client, request: Request, type: LockType
     withLockspace(state, client, request, found);
     return;
   }
+  if (state.quitting) {
+    reply(state, client, request, found ?? null, wireResult("ESTALE"), {
+      detail: "lvmlockd is shutting down",
+    });
+    return;
+  }
   const lockspace = found ?? startGlobal(state, type);
   const queue = lockspace.stop_wanted ? lockspace.restart_queue : lockspace.start_queue;
   queue.push({ client, request, answered: false });

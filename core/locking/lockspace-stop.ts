@@ -11,11 +11,11 @@ import { askLockspace } from "./calls.ts";
 import { countDuplicates, routeGlobalLock } from "./global-lock.ts";
 import { recordStopped } from "./journaling.ts";
 import { cancelQueue } from "./lock.ts";
-import { allLockspaces, allResources } from "./lockspace.ts";
+import { allLockspaces, allResources, lvLocksKept } from "./lockspace.ts";
 import { answerStartWaits } from "./lockspace-start.ts";
 import { log, type ReplyParts, reply } from "./replies.ts";
 import { removeLock } from "./resource.ts";
-import { answerStopAlls, quitWhenEmpty } from "./shutdown.ts";
+import { answerStopAlls, quitWhenEmpty, stopAllRefused } from "./shutdown.ts";
 import type { Client, Lockspace, PendingCall, Resource, State } from "./state.ts";
 import { release } from "./unlock.ts";
 
@@ -26,8 +26,8 @@ export function stopVg(state: State, client: Client, request: Request): void {
     reply(state, client, request, null, wireResult("ENOLS"));
   } else if (lockspace.stop_wanted) {
     reply(state, client, request, null, wireResult("ESTALE"));
-  } else if (lockspace.lv_lock_count > 0 && !request.opts.force) {
-    const detail = `${lockspace.lv_lock_count} LVs of the VG hold locks: deactivate them first`;
+  } else if (lvLocksKept(lockspace) > 0 && !request.opts.force) {
+    const detail = `${lvLocksKept(lockspace)} LVs of the VG hold locks: deactivate them first`;
     reply(state, client, request, null, wireResult("EBUSY"), { detail });
   } else {
     beginStop(state, lockspace, { client, request, free_vg: false });
@@ -113,9 +113,7 @@ function left(state: State, call: PendingCall, answer: ManagerAnswer): void {
       reply(state, client, request, null, wireResult("EBUSY"), { lm_result: answer.lm_result, detail });
     }
     lockspace.stop_replies = [];
-    lockspace.stop_wanted = false;
-    lockspace.leaving = false;
-    lockspace.state = "started";
+    stayStarted(state, lockspace);
     return;
   }
   if (answer.kind === "refused") {
@@ -126,6 +124,17 @@ function left(state: State, call: PendingCall, answer: ManagerAnswer): void {
     );
   }
   finish(state, lockspace);
+}
+
+/** The manager does not let the lockspace go yet: it serves again, and nobody is left waiting for its end. */
+function stayStarted(state: State, lockspace: Lockspace): void {
+  const { restart_queue } = lockspace;
+  lockspace.restart_queue = [];
+  lockspace.stop_wanted = false;
+  lockspace.leaving = false;
+  lockspace.state = "started";
+  stopAllRefused(state);
+  for (const { client, request } of restart_queue) if (client.open) routeGlobalLock(state, client, request);
 }
 
 function finish(state: State, lockspace: Lockspace): void {

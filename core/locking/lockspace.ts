@@ -100,6 +100,18 @@ export function* allResources(lockspace: Lockspace): Generator<Resource> {
   yield* lockspace.lvs.values();
 }
 
+/** LV locks that the lockspace holds, and those of an earlier daemon that it is about to take over. */
+export function lvLocksKept(lockspace: Lockspace): number {
+  const { adoption, lv_lock_count } = lockspace;
+  if (adoption === null) return lv_lock_count;
+  return lv_lock_count + adoption.source.locks.length - adoption.next + adoption.in_flight;
+}
+
+/** Locks of any kind for which the lockspace must not be stopped without force. */
+export function locksKept(lockspace: Lockspace): number {
+  return lockspace.lock_count - lockspace.lv_lock_count + lvLocksKept(lockspace);
+}
+
 /** 0 when the lockspace takes requests, else the op_result that says why not. */
 export function notReady(lockspace: Lockspace): number {
   if (lockspace.stop_wanted) return wireResult("ESTALE");

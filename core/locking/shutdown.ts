@@ -1,7 +1,7 @@
 /** Stopping everything: stop_all, quit and SIGTERM. */
 import { wireResult } from "../errors.ts";
 import type { Request } from "../wire/message.ts";
-import { allLockspaces } from "./lockspace.ts";
+import { allLockspaces, locksKept } from "./lockspace.ts";
 import { beginStop } from "./lockspace-stop.ts";
 import { reply } from "./replies.ts";
 import type { Client, State } from "./state.ts";
@@ -19,22 +19,31 @@ export function stopAll(state: State, client: Client, request: Request): void {
 /** Locks were released or a lockspace has gone: a waiting stop_all may get further. */
 export function answerStopAlls(state: State): void {
   state.released = false;
-  for (let i = state.stop_alls.length - 1; i >= 0; i--) {
-    const waiting = state.stop_alls[i];
-    if (waiting === undefined) continue;
+  for (const waiting of [...state.stop_alls]) {
     const { client, request } = waiting;
     const left = client.open ? stopEvery(state, request.opts.force) : 0;
-    if (left > 0) continue;
-    state.stop_alls.splice(state.stop_alls.indexOf(waiting), 1);
+    const index = state.stop_alls.indexOf(waiting);
+    if (left > 0 || index < 0) continue;
+    state.stop_alls.splice(index, 1);
     reply(state, client, request, null, 0);
   }
+}
+
+/** A manager refused to let a lockspace go: trying at once would be refused again, so those who want everything stopped are told. */
+export function stopAllRefused(state: State): void {
+  const left = state.by_vg.size + state.globals.size;
+  for (const { client, request } of state.stop_alls) reply(state, client, request, null, left);
+  state.stop_alls.length = 0;
+  if (!state.quitting) return;
+  state.quitting = false;
+  state.effects.push({ kind: "stay", vg_names: [...state.by_vg.keys()] });
 }
 
 function stopEvery(state: State, force: boolean): number {
   let left = 0;
   for (const lockspace of [...allLockspaces(state)]) {
     left++;
-    if (lockspace.stop_wanted || (lockspace.lock_count > 0 && !force)) continue;
+    if (lockspace.stop_wanted || (locksKept(lockspace) > 0 && !force)) continue;
     beginStop(state, lockspace, { client: null, request: null, free_vg: false });
   }
   return left;
@@ -43,7 +52,7 @@ function stopEvery(state: State, force: boolean): number {
 /** quit: refused while a VG is started. A lockspace that only serves the global lock goes along when nobody holds that. */
 export function quit(state: State, client: Client): void {
   const busy =
-    state.by_vg.size > 0 || [...state.globals.values()].some((lockspace) => lockspace.lock_count > 0);
+    state.by_vg.size > 0 || [...state.globals.values()].some((lockspace) => locksKept(lockspace) > 0);
   const result = busy ? wireResult("EBUSY") : 0;
   if (client.open)
     state.effects.push({ kind: "reply", client_id: client.id, reply: { shape: "hello", result } });
@@ -53,7 +62,7 @@ export function quit(state: State, client: Client): void {
 /** SIGTERM: everything stops and the daemon goes, or, while a lock is held anywhere, nothing stops and it stays. */
 export function terminate(state: State): void {
   const held = [...allLockspaces(state)].filter(
-    (lockspace) => lockspace.lock_count > 0 && !lockspace.stop_wanted,
+    (lockspace) => locksKept(lockspace) > 0 && !lockspace.stop_wanted,
   );
   if (held.length === 0) {
     goAway(state);
@@ -71,6 +80,5 @@ function goAway(state: State): void {
 
 export function quitWhenEmpty(state: State): void {
   if (!state.quitting || state.by_vg.size > 0 || state.globals.size > 0) return;
-  state.quitting = false;
   state.effects.push({ kind: "quit" });
 }
