@@ -106,12 +106,10 @@ function searched(state: State, call: PendingCall, answer: ManagerAnswer): void 
   );
   const enabled = resultFlag(answer, "enabled") && !lockspace.stop_wanted;
   lockspace.global_lock_enabled = enabled;
-  if (!enabled) {
-    searchFrom(state, client, request, lockspace.key);
-    return;
-  }
-  state.gl_vg = lockspace.identity.vg_name;
-  routeInVg(state, client, request, false);
+  if (enabled) state.gl_vg = lockspace.identity.vg_name;
+  if (call.late) return;
+  if (enabled) routeInVg(state, client, request, false);
+  else searchFrom(state, client, request, lockspace.key);
 }
 
 function withLockspace(

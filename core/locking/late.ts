@@ -9,6 +9,7 @@ import { noteIncident } from "./incidents.ts";
 import { abandon, cancelQueue } from "./lock.ts";
 import { answerStartWaits, noteStartFailure } from "./lockspace-start.ts";
 import { lateDetail } from "./on-resource.ts";
+import { probeLate } from "./probe.ts";
 import { reply } from "./replies.ts";
 import type { PendingCall, Resource, State } from "./state.ts";
 
@@ -30,7 +31,9 @@ function becomeLate(state: State, call: PendingCall): void {
   const detail =
     resource === null ? `the lock manager has not answered a call for ${name}` : lateDetail(resource);
   noteIncident(state, lockspace?.identity.vg_name ?? "", "ETIMEDOUT", detail);
-  if (waiter !== null && !waiter.abandoned) {
+  if (call.probe !== null) {
+    probeLate(state, call);
+  } else if (waiter !== null && !waiter.abandoned) {
     abandon(waiter);
     reply(state, waiter.client, waiter.request, lockspace, ETIMEDOUT, { detail });
   } else if (client !== null && request !== null && waiter === null) {

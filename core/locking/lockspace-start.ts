@@ -120,9 +120,11 @@ function prepared(state: State, call: PendingCall, answer: ManagerAnswer): void 
   const adopt: Adopt =
     lockspace.is_global || lockspace.adoption !== null ? "if-orphan" : (request?.opts.adopt ?? "no");
   const args = { adopt, nodelay: request?.opts.nodelay === true, repair: request?.opts.repair === true };
+  // Whoever was told that prepare was late gets no second reply from the join.
+  const waits = wait && !call.late;
   askLockspace(state, lockspace, "join", args, joined, {
-    client: wait ? client : null,
-    request: wait ? request : null,
+    client: waits ? client : null,
+    request: waits ? request : null,
   });
 }
 

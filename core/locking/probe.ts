@@ -36,14 +36,22 @@ export function probe(
   }
   asked.outstanding = types.length;
   for (const type of types)
-    askManager(state, type, "isRunning", {}, probed, { client, request, probe: asked });
+    askManager(state, type, "isRunning", {}, probed, { probe: asked });
 }
 
 function probed(state: State, call: PendingCall, answer: ManagerAnswer): void {
+  if (!call.late) countProbed(state, call, resultFlag(answer, "running"));
+}
+
+/** A manager that does not say within its time whether it runs counts as one that does not. */
+export function probeLate(state: State, call: PendingCall): void {
+  countProbed(state, call, false);
+}
+
+function countProbed(state: State, call: PendingCall, running: boolean): void {
   const asked = call.probe;
-  const target = call.request;
-  assert(asked !== null && target !== null, "a probe call has its probe");
-  if (resultFlag(answer, "running")) asked.running.push(call.lock_type);
+  assert(asked !== null, "a probe call has its probe");
+  if (running) asked.running.push(call.lock_type);
   asked.outstanding--;
   if (asked.outstanding === 0) conclude(state, asked);
 }
