@@ -89,7 +89,7 @@ export function requestLock(state: State, client: Client, request: Request, reso
     });
     return;
   }
-  const circle = findCircle(client, resource);
+  const circle = findCircle(client, resource, mode);
   if (circle !== null) {
     const detail = describeCircle(client, circle);
     log(
@@ -275,6 +275,16 @@ function forgetGlobalLock(state: State, resource: Resource): void {
   const { lockspace } = resource;
   lockspace.global_lock_enabled = false;
   if (state.gl_vg === lockspace.identity.vg_name) state.gl_vg = "";
+}
+
+/** Answers what waits behind a manager call for the resource. Unlocks are left alone: they are still carried out. */
+export function cancelDeferred(state: State, resource: Resource, result: number, detail: string): void {
+  for (const deferred of resource.deferred) {
+    const { client, request } = deferred;
+    if (deferred.answered || request.mode === "un") continue;
+    deferred.answered = true;
+    reply(state, client, request, resource.lockspace, result, { detail });
+  }
 }
 
 /** Answers everybody who waits for the resource. */
