@@ -10,7 +10,7 @@ import type { ManagerAnswer } from "./api.ts";
 import { askLockspace } from "./calls.ts";
 import { countDuplicates, routeGlobalLock } from "./global-lock.ts";
 import { recordStopped } from "./journaling.ts";
-import { cancelQueue } from "./lock.ts";
+import { cancelDeferred, cancelQueue } from "./lock.ts";
 import { allLockspaces, allResources, lvLocksKept } from "./lockspace.ts";
 import { answerStartWaits } from "./lockspace-start.ts";
 import { log, type ReplyParts, reply } from "./replies.ts";
@@ -84,10 +84,10 @@ function cancelWaits(state: State, resource: Resource): void {
   const result = wireResult("ECANCELED");
   const detail = "the VG was stopped";
   cancelQueue(state, resource, result, detail);
-  for (const deferred of resource.deferred) {
-    if (!deferred.answered)
-      reply(state, deferred.client, deferred.request, resource.lockspace, result, { detail });
-  }
+  cancelDeferred(state, resource, result, detail);
+  // An unlock has nothing left to do: the stop releases every lock.
+  for (const { client, request, answered } of resource.deferred)
+    if (!answered) reply(state, client, request, resource.lockspace, wireResult("ENOLS"), { detail });
   resource.deferred = [];
 }
 

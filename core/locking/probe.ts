@@ -35,8 +35,7 @@ export function probe(
     return;
   }
   asked.outstanding = types.length;
-  for (const type of types)
-    askManager(state, type, "isRunning", {}, probed, { probe: asked });
+  for (const type of types) askManager(state, type, "isRunning", {}, probed, { probe: asked });
 }
 
 function probed(state: State, call: PendingCall, answer: ManagerAnswer): void {

@@ -5,7 +5,7 @@ import { OP_NUMBER, type Reply, type Request } from "../wire/message.ts";
 import type { ManagerAnswer } from "./api.ts";
 import { askLockspace, refusalResult, resultFlag, resultNumber } from "./calls.ts";
 import { noteIncident } from "./incidents.ts";
-import { cancelQueue } from "./lock.ts";
+import { cancelDeferred, cancelQueue } from "./lock.ts";
 import { allResources } from "./lockspace.ts";
 import { beginStop } from "./lockspace-stop.ts";
 import { log, reply, replyFlags, replyLockType } from "./replies.ts";
@@ -63,8 +63,10 @@ export function killVg(state: State, lockspace: Lockspace, reason: string): void
   }
   lockspace.killed = true;
   lockspace.killed_reason = reason;
-  for (const resource of allResources(lockspace))
+  for (const resource of allResources(lockspace)) {
     cancelQueue(state, resource, wireResult("EVGKILLED"), reason);
+    cancelDeferred(state, resource, wireResult("EVGKILLED"), reason);
+  }
 }
 
 function plainlyAnswered(state: State, call: PendingCall, answer: ManagerAnswer): void {
