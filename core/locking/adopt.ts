@@ -103,6 +103,8 @@ function orphanAnsweredAgain(state: State, call: PendingCall, answer: ManagerAns
   else if (answer.code === "EADOPT_NONE") state.adopt_counts.released++;
   else {
     state.adopt_counts.failed++;
+    // It may be held all the same, so it stays on record for the next daemon.
+    resource.orphan = true;
     const why = answer.detail !== "" ? answer.detail : answer.code;
     noteIncident(
       state,

@@ -23,7 +23,7 @@ function checkLockspace(state: State, lockspace: Lockspace): void {
   let lvLocks = 0;
   let calls = 0;
   for (const resource of allResources(lockspace)) {
-    checkResource(resource);
+    checkResource(state, resource);
     locks += resource.locks.length;
     if (resource.kind === "lv") lvLocks += resource.locks.length;
   }
@@ -32,7 +32,7 @@ function checkLockspace(state: State, lockspace: Lockspace): void {
   assert(calls === lockspace.calls_in_flight, "the count of calls in flight is right");
 }
 
-function checkResource(resource: Resource): void {
+function checkResource(state: State, resource: Resource): void {
   const { mode, locks, call, queue } = resource;
   const exclusive = locks.filter((lock) => lock.mode === "ex").length;
   assert(exclusive === 0 || locks.length === 1, "an exclusive lock is alone");
@@ -50,13 +50,15 @@ function checkResource(resource: Resource): void {
     "a persistent lock has no client",
   );
   assert(!resource.settling, "no resource is left in the middle of settling");
-  if (resource.kind === "lv" && mode !== "un")
+  if (resource.kind === "lv" && mode !== "un") {
     assert(resource.journaled !== null, "a held LV lock is in the journal");
+    assert(mode === "sh" || resource.journaled === "ex", "the journal lists no less than what is held");
+  }
   const head = queue[0];
   if (call !== null || head === undefined || resource.remote !== null) return;
   const grantable = mode === "un" || (mode === "sh" && head.mode === "sh");
   assert(
-    !grantable || resource.retry_at_ms > 0,
+    !grantable || resource.retry_at_ms > state.now_ms,
     "the head of a queue waits for a holder or for a retry, never for nothing",
   );
 }

@@ -32,7 +32,7 @@ export function recordTruth(state: State, resource: Resource): void {
     recordHeld(state, resource, resource.mode, resource.persistent !== null);
     return;
   }
-  if (resource.journaled === null) return;
+  if (resource.journaled === null || resource.orphan) return;
   resource.journaled = null;
   resource.journaled_persistent = false;
   const { vg_name } = resource.lockspace.identity;

@@ -12,6 +12,7 @@ import type { ManagerAnswer } from "./api.ts";
 import { askResource, refusalResult, resultNumber } from "./calls.ts";
 import { requestConvert } from "./convert.ts";
 import { describeCircle, findCircle } from "./deadlock.ts";
+import { countDuplicates } from "./global-lock.ts";
 import { recordHeld, recordTruth } from "./journaling.ts";
 import { log, reply } from "./replies.ts";
 import { addLock, findTransient, nameLv, plainLockCall, removeLock } from "./resource.ts";
@@ -117,9 +118,13 @@ function enqueue(state: State, client: Client, request: Request, resource: Resou
   client.waiting = waiter;
   resource.queue.push(waiter);
   if (resource.kind === "lv") nameLv(resource, request.lv_name, request.lv_lock_args);
-  if (state.wait_limit_ms > 0) {
-    state.timers.push({ at_ms: state.now_ms + state.wait_limit_ms, kind: "wait-limit", waiter });
-  }
+  boundWait(state, waiter);
+}
+
+/** Ends the wait after the configured limit, when there is one. */
+export function boundWait(state: State, waiter: Waiter): void {
+  const { wait_limit_ms, now_ms, timers } = state;
+  if (wait_limit_ms > 0) timers.push({ at_ms: now_ms + wait_limit_ms, kind: "wait-limit", waiter });
 }
 
 /** Takes a waiter out of its queue; the manager's answer to it, if one is still to come, is then for nobody. */
@@ -198,6 +203,7 @@ function lockGranted(
   resource.retry_delay_ms = 0;
   assert(resource.mode === "un", "the manager is asked only for a resource that is not held");
   resource.mode = waiter.mode;
+  resource.orphan = false;
   const verdict = readBlock(resource, (answer.value_block ?? null) as ValueBlock | null);
   if (waiter.abandoned) {
     giveBack(state, resource, "its request was given up before the lock manager answered");
@@ -275,6 +281,7 @@ function forgetGlobalLock(state: State, resource: Resource): void {
   const { lockspace } = resource;
   lockspace.global_lock_enabled = false;
   if (state.gl_vg === lockspace.identity.vg_name) state.gl_vg = "";
+  countDuplicates(state);
 }
 
 /** Answers what waits behind a manager call for the resource. Unlocks are left alone: they are still carried out. */

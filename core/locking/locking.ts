@@ -6,7 +6,7 @@ import type { Effect, Locking, LockingEvent, LockingOptions } from "./api.ts";
 import { answerCall } from "./calls.ts";
 import { checkState } from "./check.ts";
 import { findLateCalls } from "./late.ts";
-import { abandon } from "./lock.ts";
+import { abandon, boundWait } from "./lock.ts";
 import { allLockspaces } from "./lockspace.ts";
 import { answerStartWaits } from "./lockspace-start.ts";
 import { reply } from "./replies.ts";
@@ -89,6 +89,7 @@ function handleEvent(state: State, event: LockingEvent): void {
     case "request": {
       const client = state.clients.get(event.client_id);
       assert(client !== undefined, "a request comes from a client that was opened");
+      assert(client.waiting === null, "a client has one request under way at a time");
       route(state, client, event.request);
       return;
     }
@@ -105,6 +106,7 @@ function handleEvent(state: State, event: LockingEvent): void {
       state.clients.delete(event.client_id);
       closeClient(state, client);
       if (state.start_waiters.length > 0) answerStartWaits(state);
+      if (state.stop_alls.length > 0) answerStopAlls(state);
       return;
     }
     case "undelivered": {
@@ -149,7 +151,12 @@ function runTimers(state: State): void {
       case "wait-limit": {
         const { waiter } = due;
         // Only a wait for another client is bounded here; one for the manager has its own deadline.
-        if (waiter.abandoned || waiter.client.waiting !== waiter || waiter.resource.mode === "un") break;
+        if (waiter.abandoned || waiter.client.waiting !== waiter) break;
+        if (waiter.resource.mode === "un") {
+          // Somebody in front may get it, and then it is a wait for a client again.
+          boundWait(state, waiter);
+          break;
+        }
         abandon(waiter);
         const detail = `waited ${state.now_ms - waiter.since_ms} ms for another client of this host`;
         reply(state, waiter.client, waiter.request, waiter.resource.lockspace, wireResult("ETIME"), {

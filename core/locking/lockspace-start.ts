@@ -86,7 +86,10 @@ export function startGlobal(state: State, lock_type: LockType): Lockspace {
 export function startAdopted(state: State, source: AdoptableLockspace): void {
   const manager = state.options.managers[source.lock_type];
   assert(manager !== undefined, "adoption skips lock types without a manager");
-  const { vg_name, vg_uuid, vg_lock_args, lock_type, host_id } = source;
+  const { vg_name, vg_uuid, vg_lock_args, lock_type } = source;
+  // The C daemon's adopt file has no host id.
+  const host_id = source.host_id !== 0 ? source.host_id : state.options.host_id;
+  assert(!state.by_vg.has(vg_name), "adoption comes before the requests of clients");
   const wanted = { vg_name, vg_uuid, vg_lock_args, lock_type, host_id, adoption: source };
   const lockspace = makeLockspace(state, manager, { ...wanted, is_global: false, start_client_id: 0 });
   if (state.gl_type === null) state.gl_type = lock_type;

@@ -93,10 +93,9 @@ function handleUpdate(state: State, client: Client, request: Request, resource: 
   }
   // A version that is not larger is no error: vg_write without vg_commit is followed by the same seqno again.
   lock.version = request.opts.next_version ? resource.version + 1 : request.version;
-  log(
-    state,
-    "debug",
-    `${resource.lockspace.identity.lockspace_name}: version of the VG goes to ${lock.version}`,
-  );
+  if (state.debug) {
+    const { lockspace_name } = resource.lockspace.identity;
+    log(state, "debug", `${lockspace_name}: version of the VG goes to ${lock.version}`);
+  }
   reply(state, client, request, resource.lockspace, 0);
 }

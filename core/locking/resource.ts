@@ -29,6 +29,7 @@ export function makeResource(lockspace: Lockspace, kind: Resource["kind"], name:
     rescan: false,
     settling: false,
     remote: null,
+    orphan: false,
     journaled: null,
     journaled_persistent: false,
     lock_sh: null,

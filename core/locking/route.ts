@@ -2,6 +2,7 @@
 
 import type { LockType, ResourceKind } from "../../plugins/contract.ts";
 import { wireResult } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import type { Request } from "../wire/message.ts";
 import { noteLockType, routeGlobalLock } from "./global-lock.ts";
 import { notReady } from "./lockspace.ts";
@@ -82,7 +83,8 @@ function routeVgRequest(state: State, client: Client, request: Request): void {
       startVg(state, client, request);
       return;
     case "stop_vg":
-      stopVg(state, client, request);
+      if (state.by_vg.has(request.vg_name)) stopVg(state, client, request);
+      else noLockspace(state, client, request);
       return;
     case "enable_gl":
     case "disable_gl":
@@ -123,6 +125,10 @@ function routeLock(state: State, client: Client, request: Request, kind: Resourc
   const found = findResource(lockspace, kind, request.lv_uuid);
   if (found === null && request.mode === "un" && request.name === "lock_lv") {
     reply(state, client, request, lockspace, wireResult("ENOENT"));
+    return;
+  }
+  if (found === null && lockspace.lvs.size >= LIMITS.resources_per_lockspace) {
+    refuse(state, client, request, lockspace, wireResult("ENOMEM"), "too many LVs of this VG are locked");
     return;
   }
   submit(state, client, request, found ?? findOrMakeResource(lockspace, kind, request.lv_uuid));

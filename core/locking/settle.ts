@@ -64,11 +64,11 @@ function rescan(state: State, resource: Resource): void {
     if (resource.call !== null) {
       resource.queue.push(waiter);
       resource.rescan = true;
+    } else if (answerFromExisting(state, client, request, resource)) {
+      client.waiting = null;
     } else if (remoteConflict(resource, waiter.mode)) {
       client.waiting = null;
       reply(state, client, request, resource.lockspace, wireResult("EAGAIN"));
-    } else if (answerFromExisting(state, client, request, resource)) {
-      client.waiting = null;
     } else {
       resource.queue.push(waiter);
     }

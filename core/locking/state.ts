@@ -107,6 +107,8 @@ export interface Resource {
   settling: boolean;
   /** Test only: another host pretends to hold it (set_remote_lv_lock). */
   remote: "sh" | "ex" | null;
+  /** The manager may hold it although we do not: adopting or releasing it failed. The journal goes on listing it. */
+  orphan: boolean;
   /** What the journal believes, so that only changes are written. */
   journaled: HeldMode | null;
   journaled_persistent: boolean;

@@ -101,10 +101,14 @@ function retryRelease(state: State, lock: Lock, attempt: number): void {
   const { resource } = lock;
   const name = `${resource.lockspace.identity.lockspace_name}:${resource.name}`;
   if (attempt < LIMITS.unlock_attempts && resource.lockspace.state !== "stopping") {
-    const at_ms = state.now_ms + DEADLINES.unlock_again_ms;
-    state.timers.push({ at_ms, kind: "unlock-again", lock, attempt: attempt + 1 });
+    // Nobody may take it for a lock that is held: it would go away under their hands.
+    if (lock.client === null || lock.client.open) disown(state, lock);
+    resource.closing = false;
+    releaseLater(state, lock, attempt + 1);
     return;
   }
+  // The journal keeps it, because the manager may as well.
+  resource.orphan = resource.kind === "lv";
   noteIncident(
     state,
     resource.lockspace.identity.vg_name,
@@ -114,12 +118,17 @@ function retryRelease(state: State, lock: Lock, attempt: number): void {
   forget(state, lock);
 }
 
-/** The time of another attempt has come. The lock may be gone by now, or its resource busy: then `settle` sees to it. */
+function releaseLater(state: State, lock: Lock, attempt: number): void {
+  const at_ms = state.now_ms + DEADLINES.unlock_again_ms;
+  state.timers.push({ at_ms, kind: "unlock-again", lock, attempt });
+}
+
+/** The time of another attempt has come. The lock may be gone by now, or its resource busy for the moment. */
 export function releaseAgain(state: State, lock: Lock, attempt: number): void {
   const { resource } = lock;
   if (!resource.locks.includes(lock)) return;
   if (resource.call !== null) {
-    resource.closing = true;
+    releaseLater(state, lock, attempt);
     return;
   }
   if (resource.locks.length > 1) forget(state, lock);
