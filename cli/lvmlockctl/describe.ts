@@ -1,0 +1,43 @@
+/** How rows of the report are put into words, the same way in --info and in who. */
+import type { LockRow, LockspaceRow, WaiterRow } from "../../core/daemon/info/report.ts";
+import { processText } from "../table.ts";
+
+/** The thing a lock is on: "global lock", "vg0", "vg0/lv0", or "vg0/<UUID>" where the name is not known. */
+export function lockTarget(row: LockRow | WaiterRow): string {
+  if (row.kind === "gl") return "global lock";
+  if (row.kind === "vg") return row.vg_name;
+  return `${row.vg_name}/${row.lv_name === "" ? row.lv_uuid : row.lv_name}`;
+}
+
+/** Who holds it. A persistent lock stays without its command, which is named as its origin. */
+export function holderText(row: LockRow): string {
+  if (!row.persistent) return processText(row.pid, row.cmd);
+  const origin = row.cmd === "" && row.pid === null ? "" : `, taken by ${processText(row.pid, row.cmd)}`;
+  return `active LV${origin}`;
+}
+
+/** What a request waits for. */
+export function waitReason(waiter: WaiterRow, locks: readonly LockRow[]): string {
+  if (waiter.waits_for === "remote") {
+    const tries = waiter.retries === null ? "" : `, tried ${waiter.retries + 1} times`;
+    return `another host holds it${tries}`;
+  }
+  if (waiter.waits_for === "manager") return "the lock manager is being asked";
+  const holders = locks.filter((lock) => isSameResource(lock, waiter));
+  const [first] = holders;
+  if (first === undefined) return "other requests are in front of it";
+  const more = holders.length === 1 ? "" : ` and ${holders.length - 1} more`;
+  return `held ${first.mode} by ${holderText(first)}${more}`;
+}
+
+/** Whether two rows are about the same lock. */
+export function isSameResource(left: LockRow | WaiterRow, right: LockRow | WaiterRow): boolean {
+  return (
+    left.lockspace_name === right.lockspace_name && left.kind === right.kind && left.lv_uuid === right.lv_uuid
+  );
+}
+
+/** The name by which people know a lockspace: its VG, or what it is for. */
+export function lockspaceTitle(row: LockspaceRow): string {
+  return row.vg_name === "" ? "(global lock)" : row.vg_name;
+}

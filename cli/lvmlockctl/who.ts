@@ -1,0 +1,76 @@
+/** who VG[/LV]: the holders of a lock and those who wait for it. */
+import type { InfoReport, LockRow, WaiterRow } from "../../core/daemon/info/report.ts";
+import { duration, printable, processText, textTable } from "../table.ts";
+import { holderText, lockTarget, waitReason } from "./describe.ts";
+
+/** What was asked for; `vg_name` "" is the global lock, `lv` "" the whole VG. */
+export interface WhoQuestion {
+  readonly vg_name: string;
+  readonly lv: string;
+}
+
+/** The part of a report that answers the question. */
+export function whoRows(
+  report: InfoReport,
+  question: WhoQuestion,
+): { readonly lock: readonly LockRow[]; readonly waiter: readonly WaiterRow[] } {
+  const isMeant = (row: LockRow | WaiterRow): boolean => {
+    if (question.vg_name === "") return row.kind === "gl";
+    if (row.vg_name !== question.vg_name) return false;
+    // A VG with sanlock's global lock in it: that lock is not the VG's own.
+    if (question.lv === "") return row.kind !== "gl";
+    return row.kind === "lv" && (row.lv_name === question.lv || row.lv_uuid === question.lv);
+  };
+  return { lock: report.lock.filter(isMeant), waiter: report.waiter.filter(isMeant) };
+}
+
+/** Whether the VG of the question is started here; the global lock always can be asked for. */
+export function isKnown(report: InfoReport, question: WhoQuestion): boolean {
+  return question.vg_name === "" || report.lockspace.some((row) => row.vg_name === question.vg_name);
+}
+
+/** The answer for people. */
+export function whoText(report: InfoReport, question: WhoQuestion): string {
+  const { lock, waiter } = whoRows(report, question);
+  const lines: string[] = [];
+  if (lock.length === 0) {
+    lines.push(`${targetText(question)} is held by nobody on this host.`);
+    const remote = waiter.some((row) => row.waits_for === "remote");
+    if (remote) lines.push("Another host holds it; ask there as well.");
+  } else {
+    const rows = lock.map((row) => [lockTarget(row), row.mode, duration(row.held_s), holderText(row)]);
+    lines.push(...textTable(["LOCK", "MODE", "FOR", "HELD BY"], rows));
+  }
+  if (waiter.length > 0) {
+    const rows = waiter.map((row) => [
+      lockTarget(row),
+      row.mode,
+      duration(row.waiting_s),
+      processText(row.pid, row.cmd),
+      waitReason(row, report.lock),
+    ]);
+    lines.push("", ...textTable(["WAITING FOR", "MODE", "FOR", "WHO", "BECAUSE"], rows));
+  }
+  lines.push(...actionAdvice(lock, waiter));
+  return `${lines.join("\n")}\n`;
+}
+
+function targetText(question: WhoQuestion): string {
+  if (question.vg_name === "") return "The global lock";
+  return printable(question.lv === "" ? question.vg_name : `${question.vg_name}/${question.lv}`);
+}
+
+/** What frees a lock that somebody waits for. */
+function actionAdvice(locks: readonly LockRow[], waiters: readonly WaiterRow[]): string[] {
+  if (waiters.length === 0) return [];
+  const persistent = locks.find((row) => row.persistent);
+  if (persistent !== undefined) {
+    return [
+      "",
+      `An active LV keeps its lock until it is deactivated: lvchange -an ${lockTarget(persistent)}`,
+    ];
+  }
+  const process = locks.find((row) => row.pid !== null && row.pid !== 0);
+  if (process === undefined) return [];
+  return ["", `The lock is released when that command ends: ps -fp ${process.pid}`];
+}

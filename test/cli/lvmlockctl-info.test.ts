@@ -1,0 +1,278 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { infoText } from "../../cli/lvmlockctl/info-table.ts";
+import { compatibleLines } from "../../cli/lvmlockctl/raw-lines.ts";
+import { rawReport } from "../../cli/lvmlockctl/raw-report.ts";
+import { parseReport } from "../../cli/lvmlockctl/report-schema.ts";
+import { whoText } from "../../cli/lvmlockctl/who.ts";
+import type { InfoReport, LockRow, LockspaceRow, WaiterRow } from "../../core/daemon/info/report.ts";
+import { EXIT } from "../../core/errors.ts";
+import { quoteText } from "../../core/wire/quote.ts";
+import { runProgram, type StubAnswer, type StubDaemon, startStub } from "./stub-daemon.ts";
+
+const RAW = `info=structs unused_action_count=31 unused_client_count=31 unused_resource_count=29 unused_lock_count=32
+info=client pid=2133 fd=7 pi=2 id=13 name=lvcreate
+info=client pid=2140 fd=8 pi=3 id=14 name=lvremove
+info=ls ls_name=REM:lvm_old vg_name=old vg_uuid=u0 vg_args=1.0.0:test lm_type=dlm host_id=0 create_fail=0 create_done=1 thread_work=0 thread_stop=1 thread_done=1 kill_vg=0 sanlock_gl_enabled=0
+info=ls ls_name=lvm_global vg_name= vg_uuid= vg_args= lm_type=dlm host_id=0 generation=0 create_fail=0 create_done=1 thread_work=0 thread_stop=0 thread_done=0 kill_vg=0 sanlock_gl_enabled=0
+info=r name=GLLK type=gl mode=un sh_count=0 version=0
+info=ls ls_name=lvm_vg0 vg_name=vg0 vg_uuid=u1 vg_args=1.0.0:test lm_type=dlm host_id=3 generation=0 create_fail=0 create_done=1 thread_work=1 thread_stop=0 thread_done=0 kill_vg=0 sanlock_gl_enabled=0
+info=r name=VGLK type=vg mode=ex sh_count=0 version=7
+info=lk mode=ex version=7 flags=0x0 client_id=13
+info=r_action client_id=14 flags=0x0 version=0 op=lock rt=vg mode=sh lm_type=dlm result=0 lm_rv=0
+info=r name=uuid-lv0 type=lv mode=ex sh_count=0 version=0
+info=lk mode=ex version=0 flags=0x1 client_id=0
+info=ls_fence_history op=fence_result result=0 msg_id=1 owner_host_id=4 owner_generation=2 ourkey=0x1 remkey=0x2
+info=news text=1
+`;
+
+describe("lines that scripts look for", () => {
+  test("are those of lvm2's lvmlockctl", () => {
+    expect(compatibleLines(RAW)).toEqual([
+      "VG old lock_type=dlm u0",
+      "LS dlm REM:lvm_old",
+      "",
+      "LS dlm lvm_global",
+      "LK GL un ver 0",
+      "",
+      "VG vg0 lock_type=dlm u1",
+      "LS dlm lvm_vg0",
+      "LK VG ex ver 7 pid 2133 (lvcreate)",
+      "LW VG sh ver 0 pid 2140 (lvremove)",
+      "LK LV ex uuid-lv0",
+      "PR host_id 4 generation 2 key 0x2 removed",
+      "UN info=news text=1",
+    ]);
+  });
+
+  test("keep up with any number of clients", () => {
+    const clients = Array.from(
+      { length: 500 },
+      (_, id) => `info=client pid=${id + 1000} fd=1 pi=1 id=${id} name=c${id}\n`,
+    );
+    const text = `${clients.join("")}info=ls ls_name=lvm_v vg_name=v vg_uuid=u lm_type=dlm\ninfo=r name=VGLK type=vg mode=sh\ninfo=lk mode=sh version=1 flags=0x0 client_id=499\n`;
+    expect(compatibleLines(text).at(-1)).toBe("LK VG sh ver 1 pid 1499 (c499)");
+  });
+});
+
+describe("a C daemon's text as a report", () => {
+  const report = rawReport(RAW, "/run/lvm/lvmlockd.socket");
+
+  test("has the lockspaces that are not gone, and none of their times", () => {
+    expect(report.lockspace.map((row) => [row.vg_name, row.state, row.state_s])).toEqual([
+      ["", "started", null],
+      ["vg0", "started", null],
+    ]);
+  });
+
+  test("has holders and waiters with pid and command", () => {
+    expect(report.lock).toMatchObject([
+      { kind: "vg", vg_name: "vg0", mode: "ex", pid: 2133, cmd: "lvcreate", persistent: false },
+      { kind: "lv", lv_uuid: "uuid-lv0", mode: "ex", pid: null, persistent: true },
+    ]);
+    expect(report.waiter).toMatchObject([{ kind: "vg", mode: "sh", pid: 2140, cmd: "lvremove" }]);
+  });
+});
+
+const LOCKSPACE: LockspaceRow = {
+  vg_name: "vg0",
+  vg_uuid: "u1",
+  lockspace_name: "lvm_vg0",
+  lock_type: "dlm",
+  manager: "local",
+  vg_lock_args: "1.0.0:x",
+  host_id: 0,
+  generation: 0,
+  state: "started",
+  state_s: 7300,
+  killed_reason: "",
+  global_lock: false,
+  calls_in_flight: 0,
+};
+
+const ON_VG = { vg_name: "vg0", lockspace_name: "lvm_vg0", kind: "vg", lv_name: "", lv_uuid: "" } as const;
+const ON_LV = { ...ON_VG, kind: "lv", lv_name: "lv0", lv_uuid: "uuid-lv0" } as const;
+
+const VG_LOCK: LockRow = {
+  ...ON_VG,
+  mode: "ex",
+  persistent: false,
+  pid: 4711,
+  cmd: "lvcreate",
+  held_s: 12,
+  version: 3,
+};
+const LV_LOCK: LockRow = {
+  ...ON_LV,
+  mode: "ex",
+  persistent: true,
+  pid: 99,
+  cmd: "lvchange",
+  held_s: 200000,
+  version: 0,
+};
+const VG_WAITER: WaiterRow = {
+  ...ON_VG,
+  mode: "sh",
+  pid: 4712,
+  cmd: "lvs",
+  waiting_s: 11,
+  waits_for: "local",
+  retries: 0,
+};
+
+function reportOf(part: Partial<InfoReport>): InfoReport {
+  const empty: InfoReport = {
+    lvmlockd: [],
+    lockspace: [LOCKSPACE],
+    lock: [],
+    waiter: [],
+    client: [],
+    incident: [],
+  };
+  return { ...empty, ...part };
+}
+
+describe("--info for people", () => {
+  test("says who holds what for how long, and who waits for whom", () => {
+    const text = infoText(reportOf({ lock: [VG_LOCK, LV_LOCK], waiter: [VG_WAITER] }));
+    expect(text).toMatch(/vg0 +dlm +local +started +2 h +- +VG 1 LV/);
+    expect(text).toMatch(/vg0 +ex +12 s +4711 \(lvcreate\)/);
+    expect(text).toMatch(/vg0\/lv0 +ex +2 days +active LV, taken by 99 \(lvchange\)/);
+    expect(text).toMatch(/vg0 +sh +11 s +4712 \(lvs\) +held ex by 4711 \(lvcreate\)/);
+  });
+
+  test("says what to type when a VG has lost its locks", () => {
+    const killed: LockspaceRow = { ...LOCKSPACE, state: "killed", killed_reason: "storage lost" };
+    const text = infoText(reportOf({ lockspace: [killed] }));
+    expect(text).toContain("KILLED");
+    expect(text).toContain("lvmlockctl --drop vg0");
+  });
+
+  test("says what to type when two VGs, or none, hold the global lock", () => {
+    const one: LockspaceRow = { ...LOCKSPACE, lock_type: "sanlock", global_lock: true };
+    const two: LockspaceRow = { ...one, vg_name: "vg1", lockspace_name: "lvm_vg1" };
+    expect(infoText(reportOf({ lockspace: [one, two] }))).toContain("lvmlockctl --gl-disable vg1");
+    expect(infoText(reportOf({ lockspace: [one] }))).not.toContain("! ");
+    expect(infoText(reportOf({ lockspace: [{ ...one, global_lock: false }] }))).toContain(
+      "lvmlockctl --gl-enable vg0",
+    );
+  });
+
+  test("explains an incident with the remedy of its error", () => {
+    const incident = { vg_name: "vg0", code: "EHOSTID", text: "the start failed", ago_s: 90 };
+    const text = infoText(reportOf({ incident: [incident] }));
+    expect(text).toContain("vg0: the start failed (90 s ago) Set local/host_id");
+  });
+
+  test("lets no command name talk to the terminal", () => {
+    const text = infoText(reportOf({ lock: [{ ...VG_LOCK, cmd: "\u001b[2Jevil\n" }] }));
+    expect(text).toContain("(?[2Jevil?)");
+  });
+});
+
+describe("who", () => {
+  const report = reportOf({ lock: [VG_LOCK, LV_LOCK], waiter: [VG_WAITER] });
+
+  test("of a VG shows its lock, the LV locks and the waiters", () => {
+    const text = whoText(report, { vg_name: "vg0", lv: "" });
+    expect(text).toContain("4711 (lvcreate)");
+    expect(text).toContain("4712 (lvs)");
+    expect(text).toContain("vg0/lv0");
+  });
+
+  test("of an LV takes its name or its UUID", () => {
+    for (const lv of ["lv0", "uuid-lv0"]) {
+      const text = whoText(report, { vg_name: "vg0", lv });
+      expect(text).toContain("active LV");
+      expect(text).not.toContain("4711");
+    }
+  });
+
+  test("of a free lock says that nobody has it", () => {
+    expect(whoText(report, { vg_name: "vg0", lv: "lv9" })).toContain(
+      "vg0/lv9 is held by nobody on this host",
+    );
+  });
+
+  test("of the global lock looks at that lock only", () => {
+    expect(whoText(report, { vg_name: "", lv: "" })).toContain("The global lock is held by nobody");
+  });
+});
+
+let stub: StubDaemon | null = null;
+afterEach(() => {
+  stub?.stop();
+  stub = null;
+});
+
+async function ctl(answer: StubAnswer, ...words: string[]) {
+  stub = startStub(answer);
+  return runProgram("lvmlockctl", ["--socket", stub.socket_path, ...words]);
+}
+
+const textReply = (text: string): string =>
+  `response = "OK"\nop = 1001\nop_result = 0\ntext = ${quoteText(text)}\n`;
+const report = reportOf({ lock: [VG_LOCK], waiter: [VG_WAITER] });
+const ours: StubAnswer = (request) =>
+  request.get("request") === "info_json" ? textReply(JSON.stringify({ report: [report] })) : null;
+
+describe("asked over the socket", () => {
+  test("our daemon is shown as a table when that is asked for", async () => {
+    const run = await ctl(ours, "--info", "--reportformat", "basic");
+    expect(run.exit_status).toBe(EXIT.ok);
+    expect(run.stdout).toContain("4711 (lvcreate)");
+  });
+
+  test("json_std has typed values, json has strings, both have lvm's report shape", async () => {
+    const std = await ctl(ours, "--info", "--reportformat", "json_std");
+    expect(JSON.parse(std.stdout).report[0].lock[0]).toMatchObject({
+      pid: 4711,
+      persistent: 0,
+      cmd: "lvcreate",
+    });
+    stub?.stop();
+    const strings = await ctl(ours, "who", "vg0", "--reportformat", "json");
+    expect(JSON.parse(strings.stdout).report[0].waiter[0]).toMatchObject({ pid: "4712", waiting_s: "11" });
+  });
+
+  test("a daemon that ignores our request is recognised by the hello behind it, not by time alone", async () => {
+    const slow: StubAnswer = (request) => {
+      if (request.get("request") !== "info_json") return null;
+      // Longer than the probe waits: the hello is sent behind it, and this reply still comes first.
+      Bun.sleepSync(400);
+      return ours(request);
+    };
+    const run = await ctl(slow, "--info", "--reportformat", "basic");
+    expect(run.stdout).toContain("4711 (lvcreate)");
+  });
+
+  test("who of a VG that is not started says so and exits with 5", async () => {
+    const run = await ctl(ours, "who", "vg9");
+    expect(run.exit_status).toBe(EXIT.not_found);
+    expect(run.stderr).toContain("vgchange --lockstart vg9");
+  });
+
+  test("a report that makes no sense is an error, not a stack trace", async () => {
+    const run = await ctl(
+      (request) => (request.get("request") === "info_json" ? textReply('{"report":[{"lock":[{}]}]}') : null),
+      "who",
+      "vg0",
+    );
+    expect(run.exit_status).toBe(EXIT.failure);
+    expect(run.stderr).toContain("can't read");
+    expect(run.stderr).not.toContain("    at ");
+  });
+
+  test("--dump of our daemon comes over the stream", async () => {
+    const run = await ctl(
+      (request) => (request.get("request") === "dump_text" ? textReply("one\ntwo\n") : null),
+      "-d",
+    );
+    expect(run.stdout).toBe("one\ntwo\n");
+  });
+});
+
+test("a report of an older daemon may lack keys", () => {
+  const json = JSON.stringify({ report: [{ lockspace: [{ vg_name: "vg0", state: "started" }] }] });
+  expect(parseReport(json).lockspace[0]).toMatchObject({ vg_name: "vg0", host_id: 0, state_s: null });
+});
