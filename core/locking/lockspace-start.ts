@@ -56,9 +56,24 @@ function newVgLockspace(state: State, lock_type: LockType, request: Request, cli
   const { vg_name, vg_uuid, vg_lock_args } = request;
   const host_id = request.host_id !== 0 ? request.host_id : state.options.host_id;
   const left = state.unadopted.get(vg_name);
-  const adoption = left !== undefined && left.vg_uuid === vg_uuid ? left : null;
-  const wanted = { vg_name, vg_uuid, vg_lock_args, lock_type, host_id, adoption };
-  return makeLockspace(state, manager, { ...wanted, is_global: false, start_client_id: client_id });
+  const isSame = left !== undefined && left.vg_uuid === vg_uuid && left.lock_type === lock_type;
+  const wanted = { vg_name, vg_uuid, vg_lock_args, lock_type, host_id, adoption: isSame ? left : null };
+  const lockspace = makeLockspace(state, manager, {
+    ...wanted,
+    is_global: false,
+    start_client_id: client_id,
+  });
+  if (left !== undefined && !isSame) forgetNamesake(state, lockspace, left);
+  return lockspace;
+}
+
+/** Another VG has the name now: the journal, which goes by names, must not mix their locks. */
+function forgetNamesake(state: State, lockspace: Lockspace, left: AdoptableLockspace): void {
+  const { vg_name } = lockspace.identity;
+  state.unadopted.delete(vg_name);
+  recordStopped(state, lockspace);
+  const text = `another VG ${vg_name} is started now: ${left.locks.length} LV locks of the former one are not adopted`;
+  noteIncident(state, vg_name, "EADOPT_NONE", text);
 }
 
 /** A VG is being started: the global lock's own lockspace comes along, when its type has one. */
