@@ -34,4 +34,30 @@ export const DEADLINES = {
   plugin_stalled_ms: 2000,
   /** How long the end of the daemon waits for plugins to close; a stuck call must not keep it from ending. */
   plugin_close_ms: 3000,
+  /** lvmlockctl's hello: the C daemon answers late when another client blocks it, ours at once. */
+  ctl_hello_ms: 10_000,
+  /** lvmlockctl's ordinary requests, and enabling the global lock, which may take one slow lock call. */
+  ctl_reply_ms: 100_000,
+  /** kill_vg before the kill command: the watchdog's clock is running, and the command matters more than the notice. */
+  ctl_kill_notice_ms: 2000,
+  /** How long a daemon has for info_json before a hello behind it asks whether it ignores that request, as C does. */
+  ctl_probe_ms: 200,
+  /** How long lvmlockctl waits for datagrams that the daemon has announced; the C daemon gives up after half a second. */
+  ctl_datagram_ms: 5000,
+  /** How long lvmlockctl waits for the one datagram address when another lvmlockctl has it. */
+  ctl_datagram_address_ms: 3000,
+  /** How often clients that we read nothing from are asked whether they are still there. */
+  hangup_check_ms: 100,
+  /** One slice of making an info text; requests that came in meanwhile wait so long and no longer. */
+  text_slice_ms: 0.2,
+  /** Pause between two slices while clients are served: they keep five sixths of the time. */
+  text_pause_ms: 1,
+  /** Between two tries to send to a lvmlockctl whose socket is full. */
+  datagram_retry_ms: 1,
+  /** A lvmlockctl that takes nothing for so long is given up, as the C daemon does after half a second in total. */
+  datagram_patience_ms: 2000,
+  /** How often the service manager's status line is brought up to date. */
+  status_interval_ms: 5000,
+  /** A second Ctrl-C within this time ends a daemon that stays because locks are held. */
+  second_interrupt_ms: 3000,
 } as const;

@@ -13,6 +13,8 @@ export const LIMITS = {
   requests_per_turn: 16,
   /** Bytes that are cut into requests at once, some 25 requests of lvm: the rest of a flood waits as it came. */
   requests_cut_size_bytes: 4096,
+  /** What a chunk that waits is charged on top of its bytes: the buffer's own objects. */
+  chunk_overhead_size_bytes: 256,
   /** Connected clients. lvm commands on a busy host are hundreds; above this a client is told so and closed. */
   clients: 8192,
   /** VG lockspaces on one host: sanlock itself ends far below. */
@@ -64,7 +66,7 @@ export const LIMITS = {
   /** Open files that clients may not use up: lock managers, journal, workers. A quarter of a limit that is very small. */
   reserved_files: 256,
   /**
-   * Workers for the lockspaces of one blocking lock manager. One idle worker takes 1.7 MB and a VG has its own while there
+   * Workers for the lockspaces of one blocking lock manager. One idle worker takes 2.4 MB and a VG has its own while there
    * are enough; sanlock's hosts have tens of VGs. Above this, VGs share the workers that are not stuck.
    */
   plugin_workers: 80,
@@ -74,4 +76,18 @@ export const LIMITS = {
   plugin_calls_queued: 1_010_000,
   /** Characters of a text that a plugin sends (news, details), so that it can't fill the log ring with one entry. */
   plugin_text_length: 2048,
+  /** A reply that lvmlockctl reads: info_json of a million LV locks, with room. */
+  ctl_reply_size_bytes: 512 * 1024 * 1024,
+  /** The info text that lvmlockctl takes over the datagram socket from a daemon that is not ours; C sends 4 MiB. */
+  ctl_dump_size_bytes: 256 * 1024 * 1024,
+  /** Words of lvmlockctl_kill_command with the VG name, and characters of each, as C's lvmlockctl bounds them. */
+  kill_command_words: 32,
+  kill_command_word_length: 1023,
+  /** Room for info and dump texts in lvmlockctl of 2.03.40, and in the one of 2.03.16, which checks nothing. */
+  dump_text_size_bytes: 4 * 1024 * 1024,
+  old_dump_text_size_bytes: 1024 * 1024,
+  /** Client lines in the info text: lvmlockctl of the C suite has an array of 100 and does not check either. */
+  info_clients: 100,
+  /** Log lines that standard error or output has not taken yet. */
+  unwritten_log_size_bytes: 1024 * 1024,
 } as const;

@@ -7,7 +7,7 @@ import { DEADLINES } from "../../deadlines.ts";
 import { LIMITS } from "../../limits.ts";
 import type { JournalRecord } from "../../locking/api.ts";
 import { encodeHeader, encodeRecord, type JournalHeader } from "./record.ts";
-import type { JournalTable } from "./table.ts";
+import type { JournalCounts, JournalTable } from "./table.ts";
 
 export interface JournalOptions {
   readonly path: string;
@@ -20,8 +20,8 @@ export interface JournalOptions {
 
 export interface Journal {
   readonly path: string;
-  /** Remembers a record for the next flush. */
-  append(record: JournalRecord): void;
+  /** Remembers a record for the next flush. True when it claims more than the journal did: a new lock, or a stronger one. */
+  append(record: JournalRecord): boolean;
   /**
    * Writes what was appended. False when the file does not hold all records yet: the file system is full or broken. Nothing is
    * lost then, the records stay in memory and the next flush tries again.
@@ -29,31 +29,36 @@ export interface Journal {
   flush(): boolean;
   /** True while records that were appended are not in the file. Cheap. */
   isBehind(): boolean;
-  /** Records that are live; 0 means that nothing would be adopted. */
-  liveRecords(): number;
+  /** True when nothing would be adopted. */
+  isEmpty(): boolean;
+  counts(): JournalCounts;
   /** Ends writing. `remove` deletes the file, for a daemon that holds nothing any more. */
   close(how: { readonly remove: boolean }): void;
 }
 
-/** Creates the file anew from the table (under another name, then renamed), and opens it. Throws when that fails. */
+/**
+ * Creates the file anew from the table (under another name, then renamed), and opens it. When that fails the old file stays, and
+ * whatever can't be recorded is refused until it works: a host whose /run is full can still restart its daemon.
+ */
 export function openJournal(options: JournalOptions): Journal {
   const { path, header, table } = options;
   let pending = "";
   let troubled = false;
-  let must_rewrite = false;
+  let must_rewrite = true;
   let next_rescue_ms = 0;
-  let written = writeWhole(path, header, table);
+  let written: Written = NOT_WRITTEN;
   let records_in_file = table.liveRecords();
 
   function isBehind(): boolean {
     return pending !== "" || must_rewrite;
   }
 
-  function append(record: JournalRecord): void {
+  function append(record: JournalRecord): boolean {
     const line = encodeRecord(record);
-    table.apply(record, line);
-    pending += line;
+    // A file that has to be rewritten gets the record from the table.
+    if (!must_rewrite) pending += line;
     records_in_file++;
+    return table.apply(record, line);
   }
 
   /** Appends at the known end, so that what a failed write left there is overwritten and not taken for a record. */
@@ -70,7 +75,7 @@ export function openJournal(options: JournalOptions): Journal {
 
   function compact(): void {
     const fresh = writeWhole(path, header, table);
-    closeSync(written.fd);
+    if (written !== NOT_WRITTEN) closeSync(written.fd);
     written = fresh;
     records_in_file = table.liveRecords();
     pending = "";
@@ -139,17 +144,26 @@ export function openJournal(options: JournalOptions): Journal {
 
   function close({ remove }: { readonly remove: boolean }): void {
     if (!remove) flush();
-    closeSync(written.fd);
+    if (written !== NOT_WRITTEN) closeSync(written.fd);
     if (remove) unlinkIfThere(path);
   }
 
-  return { path, append, flush, isBehind, liveRecords: table.liveRecords, close };
+  try {
+    compact();
+  } catch (error) {
+    trouble(error);
+  }
+  const isEmpty = () => table.liveRecords() === 0;
+  return { path, append, flush, isBehind, isEmpty, counts: table.counts, close };
 }
 
 interface Written {
   readonly fd: number;
   size_bytes: number;
 }
+
+/** No file could be made yet. */
+const NOT_WRITTEN: Written = { fd: -1, size_bytes: 0 };
 
 /**
  * Writes a complete file beside `path` and renames it over: at any moment one complete file has the name. The name of the new

@@ -2,20 +2,33 @@
  * What the journal says right now: each live record's line under its key. The same table is filled by recovery and kept by the
  * writer; a compacted file is its lines one after the other.
  */
+import type { HeldMode } from "../../../plugins/contract.ts";
 import type { AdoptableLock, AdoptableLockspace, JournalRecord } from "../../locking/api.ts";
 import { decodeRecord } from "./record.ts";
 
 interface VgLines {
   /** The line of lockspace-started; "" while only locks are known, because order does not matter in the file. */
   started: string;
-  readonly locks: Map<string, string>;
+  readonly locks: Map<string, HeldLine>;
+}
+
+interface HeldLine {
+  readonly line: string;
+  readonly mode: HeldMode;
+  readonly persistent: boolean;
+}
+
+export interface JournalCounts {
+  readonly lockspaces: number;
+  readonly locks: number;
 }
 
 export interface JournalTable {
-  /** Takes a record with its encoded line. */
-  apply(record: JournalRecord, line: string): void;
+  /** Takes a record with its encoded line. True when the journal claims more with it: a new lock, or a stronger one. */
+  apply(record: JournalRecord, line: string): boolean;
   /** Live records, which a compacted file has. */
   liveRecords(): number;
+  counts(): JournalCounts;
   /** Every live line, for a compacted file. */
   lines(): Iterable<string>;
   /** The lockspaces with their locks; locks of a VG that was never started can't be adopted and are left out. */
@@ -26,7 +39,8 @@ export interface JournalTable {
 
 export function createJournalTable(): JournalTable {
   const vgs = new Map<string, VgLines>();
-  let live = 0;
+  let live_lockspaces = 0;
+  let live_locks = 0;
 
   function linesOf(vg_name: string): VgLines {
     let vg = vgs.get(vg_name);
@@ -37,33 +51,39 @@ export function createJournalTable(): JournalTable {
     return vg;
   }
 
-  function apply(record: JournalRecord, line: string): void {
+  function apply(record: JournalRecord, line: string): boolean {
     const vg = linesOf(record.vg_name);
     switch (record.kind) {
       case "lockspace-started":
-        if (vg.started === "") live++;
+        if (vg.started === "") live_lockspaces++;
         vg.started = line;
-        return;
-      case "lock-held":
-        if (!vg.locks.has(record.lv_uuid)) live++;
-        vg.locks.set(record.lv_uuid, line);
-        return;
+        return false;
+      case "lock-held": {
+        const { lv_uuid, mode, persistent } = record;
+        const before = vg.locks.get(lv_uuid);
+        vg.locks.set(lv_uuid, { line, mode, persistent });
+        if (before !== undefined) return claimsMore(before, mode, persistent);
+        live_locks++;
+        return true;
+      }
       case "lock-released":
-        if (vg.locks.delete(record.lv_uuid)) live--;
+        if (vg.locks.delete(record.lv_uuid)) live_locks--;
         break;
       case "lockspace-stopped":
-        live -= vg.locks.size + (vg.started === "" ? 0 : 1);
+        live_locks -= vg.locks.size;
+        if (vg.started !== "") live_lockspaces--;
         vg.started = "";
         vg.locks.clear();
         break;
     }
     if (vg.started === "" && vg.locks.size === 0) vgs.delete(record.vg_name);
+    return false;
   }
 
   function* lines(): Iterable<string> {
     for (const vg of vgs.values()) {
       if (vg.started !== "") yield vg.started;
-      yield* vg.locks.values();
+      for (const held of vg.locks.values()) yield held.line;
     }
   }
 
@@ -88,10 +108,16 @@ export function createJournalTable(): JournalTable {
     return stray;
   }
 
-  return { apply, liveRecords: () => live, lines, lockspaces, strayLocks };
+  const liveRecords = () => live_lockspaces + live_locks;
+  const counts = () => ({ lockspaces: live_lockspaces, locks: live_locks });
+  return { apply, liveRecords, counts, lines, lockspaces, strayLocks };
 }
 
-function adoptableLock(line: string): AdoptableLock[] {
+function claimsMore(before: HeldLine, mode: HeldMode, persistent: boolean): boolean {
+  return (before.mode === "sh" && mode === "ex") || (!before.persistent && persistent);
+}
+
+function adoptableLock({ line }: HeldLine): AdoptableLock[] {
   const held = decodeRecord(line.trimEnd());
   if (held?.kind !== "lock-held") return [];
   const { lv_uuid, lv_name, lv_lock_args, mode, persistent } = held;

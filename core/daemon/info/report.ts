@@ -2,8 +2,8 @@
  * What info_json and who answer with, as the daemon writes it and lvmlockctl reads it: one object in lvm's report shape,
  * `{"report":[{"lvmlockd":[...],"lockspace":[...],...}]}`, with typed values. Keys are only ever added.
  */
-import type { LockType, ResourceKind } from "../../plugins/contract.ts";
-import type { LockspaceView, WaiterView } from "../locking/api.ts";
+import type { LockType, ResourceKind } from "../../../plugins/contract.ts";
+import type { LockspaceView, WaiterView } from "../../locking/api.ts";
 
 export interface InfoReport {
   /** Exactly one row in info_json; none in who. */

@@ -1,0 +1,57 @@
+/** Reading the settings: only our own file at the start, all of them when they are read again. */
+import { hostname } from "node:os";
+import { join } from "node:path";
+import type { LoadedConfig } from "../../grammar/load-options.ts";
+import { readFileFromDisk } from "../../grammar/read-file.ts";
+import { loadStartConfig } from "../../grammar/start.ts";
+import { configDirectory, type DaemonConfig, type Runner, resolveConfig } from "./config.ts";
+import type { Log } from "./log/log.ts";
+import type { DaemonOptions } from "./options.ts";
+
+export type SettingsAnswer =
+  | { readonly kind: "config"; readonly config: DaemonConfig }
+  /** Lines for a person. */
+  | { readonly kind: "wrong"; readonly problems: readonly string[] };
+
+/** The configuration to start with. Without a file of ours no parser is loaded, which would cost the first client 30 ms. */
+export async function readStartSettings(options: DaemonOptions, runner: Runner): Promise<SettingsAnswer> {
+  return resolved(options, runner, await loadStartConfig(loadOptions(options, runner)));
+}
+
+/** Reads all files again, for a daemon that runs; the caller keeps what it has when something is wrong. */
+export async function readAllSettings(options: DaemonOptions, runner: Runner): Promise<SettingsAnswer> {
+  const { loadConfig } = await import("../../grammar/load.ts");
+  return resolved(options, runner, loadConfig(loadOptions(options, runner)));
+}
+
+function loadOptions(options: DaemonOptions, runner: Runner) {
+  const system_dir = configDirectory(options, runner);
+  const own_file = join(system_dir, "lvmlockd.conf");
+  return { system_dir, own_file, hostname: hostname(), read_file: readFileFromDisk };
+}
+
+async function resolved(
+  options: DaemonOptions,
+  runner: Runner,
+  loaded: LoadedConfig,
+): Promise<SettingsAnswer> {
+  if (!loaded.ok) {
+    const { formatDiagnostic } = await import("../../grammar/diagnose.ts");
+    const errors = loaded.diagnostics.filter((diagnostic) => diagnostic.severity === "error");
+    return { kind: "wrong", problems: errors.map(formatDiagnostic) };
+  }
+  const answer = resolveConfig(options, loaded, runner);
+  return answer.kind === "config" ? answer : { kind: "wrong", problems: [answer.problem] };
+}
+
+/** Settings that a running daemon takes over; all others wait for its next start. */
+const CHANGEABLE: ReadonlySet<string> = new Set(["wait_limit_ms", "syslog_priority"]);
+
+/** Says which changed settings have no effect yet. */
+export function reportUnchangeable(before: DaemonConfig, after: DaemonConfig, log: Log): void {
+  for (const [name, value] of Object.entries(after)) {
+    const old = before[name as keyof DaemonConfig];
+    if (CHANGEABLE.has(name) || JSON.stringify(old) === JSON.stringify(value)) continue;
+    log.notice(`the setting of ${name} has changed; it takes effect when lvmlockd is started again`);
+  }
+}
