@@ -9,24 +9,51 @@ export function describeSyntaxError(
   input: readonly IToken[],
   text: string,
 ): Problem {
-  const index = input.indexOf(error.token);
-  const found = index === -1 ? undefined : tokens.sourceToken(error.token);
-  const previousToken = index === -1 ? input.at(-1) : input[index - 1];
-  const previous = previousToken === undefined ? undefined : tokens.sourceToken(previousToken);
-  const rule = error.context.ruleStack.at(-1) ?? "items";
-  const span = found === undefined ? endSpan(previous, text) : tokenSpan(found);
-  const message =
-    found === undefined ? "the file ends too early" : `${showToken(found)} is out of place here`;
-  const open = openSections(input, index === -1 ? input.length : index).at(-1);
-  const place = expectation(rule, previous, open);
+  const found_index = input.indexOf(error.token);
+  const index = found_index === -1 ? input.length : found_index;
+  const at = (position: number): SourceToken | undefined => {
+    const token = input[position];
+    return token === undefined ? undefined : tokens.sourceToken(token);
+  };
+  const glued = gluedValue(at(index - 2), at(index - 1), at(index), text);
+  if (glued !== undefined) return glued;
+  const found = at(index);
+  const previous = at(index - 1);
+  const open = openSections(input, index).at(-1);
   const hint = guessHint(previous, found, open, text);
   return {
     severity: "error",
-    ...span,
-    message,
-    expected: place,
+    ...(found === undefined ? endSpan(previous, text) : tokenSpan(found)),
+    message: found === undefined ? "the file ends too early" : `${showToken(found)} is out of place here`,
+    expected: expectation(error.context.ruleStack.at(-1) ?? "items", previous, open),
     ...(hint === undefined ? {} : { hint }),
   };
+}
+
+/**
+ * In `a = 0x10` libdm sees the value 0 and a key x10, and stumbles over whatever comes next. The error is told where it
+ * was made: at a word that follows a value without a blank and is not used as a key.
+ */
+function gluedValue(
+  value: SourceToken | undefined,
+  word: SourceToken | undefined,
+  next: SourceToken | undefined,
+  text: string,
+): Problem | undefined {
+  if (value === undefined || word?.kind !== "identifier" || word.before !== "") return undefined;
+  if (next?.kind === "equals" || next?.kind === "open-section") return undefined;
+  const written = showToken({ ...value, text: value.text + word.text });
+  const span = { start: value.start, end: tokenSpan(word).end };
+  if (value.kind === "integer" || value.kind === "float") {
+    const hint = "only decimal and octal numbers can be written; anything else must be in quotes";
+    return { severity: "error", ...span, message: `${written} is not a number`, expected: "a value", hint };
+  }
+  if (value.kind !== "double-quoted" && value.kind !== "single-quoted") return undefined;
+  const hint = value.text.includes("\n")
+    ? `the string began on line ${lineOf(text, value.start)}: is its closing quote missing?`
+    : "a quote inside a string is written with a backslash before it, and only in double quotes";
+  const message = `${showToken(word)} follows a string without a blank`;
+  return { severity: "error", ...tokenSpan(word), message, expected: "the end of the value", hint };
 }
 
 /** The place of a missing token: right behind the last one, so that the caret is not on an empty last line. */
@@ -79,14 +106,8 @@ function guessHint(
   if (previous?.kind === "bare" && /[,\]]/.test(previous.text)) {
     return `a bare word runs to the next blank, so "${previous.text}" is one word: put it in quotes`;
   }
-  const touches = previous !== undefined && found !== undefined && found.before === "";
   if ((previous?.kind === "integer" || previous?.kind === "float") && found?.kind === "identifier") {
-    if (touches)
-      return `only decimal and octal numbers can be written; put "${previous.text}${found.text}" in quotes`;
     return "numbers and bare words in a list need a comma between them";
-  }
-  if (previous?.kind === "double-quoted" && found?.kind === "identifier" && previous.text.includes("\n")) {
-    return `the string before it began on line ${lineOf(text, previous.start)}: is its closing quote missing?`;
   }
   if (found === undefined && open !== undefined) {
     return `the section "${open.text}" of line ${lineOf(text, open.start)} is never closed`;
