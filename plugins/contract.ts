@@ -10,7 +10,11 @@
  * - calls on one lockspace come one at a time, in order, and always in the same worker;
  * - a call is never cancelled by ending the worker: a native call goes on anyway. A call that outlived its deadline is
  *   answered to the client as failed, and a grant that it still brings is released with `unlock` again;
- * - `join` comes after a good `prepare`; `lock`, `convert`, `unlock` and the rest come between a good `join` and `leave`.
+ * - `join` comes after a good `prepare`; `lock`, `convert`, `unlock` and the rest come between a good `join` and `leave`;
+ * - `initLv` for a VG whose lockspace is open comes in the lockspace's worker, in order with its calls, so that what
+ *   `findFreeLock` found is at hand;
+ * - when a worker dies, its lockspaces are opened again in a new one, and those that were joined are prepared and joined
+ *   with adopt "if-orphan", as a new daemon does with those of a dead one; if that is refused, the lockspace is lost.
  */
 
 /** The version of this contract; a plugin that names another one is refused with both numbers. */
@@ -194,6 +198,7 @@ export interface ConvertCall {
   readonly r_version: number;
 }
 
+/** Releasing a lock that is not held is done, not refused: what was wanted is true, and the core may ask twice. */
 export interface UnlockCall {
   readonly resource: ResourceRef;
   readonly from: HeldMode;
