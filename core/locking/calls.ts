@@ -90,6 +90,8 @@ function start(
     probe: parts.probe ?? null,
     late: false,
   };
+  // The first one of several: nothing can be late before the next look.
+  if (state.calls.size === 0) state.next_late_check_ms = state.now_ms + DEADLINES.late_call_check_ms;
   state.calls.set(id, call);
   if (lockspace !== null) lockspace.calls_in_flight++;
   if (resource !== null) {
