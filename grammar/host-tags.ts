@@ -56,21 +56,25 @@ function isTagName(name: string): boolean {
   return /^[A-Za-z0-9._+-]{1,127}$/.test(name) && !name.startsWith("-") && name !== "." && name !== "..";
 }
 
+/** In the order in which they are written, as in lvm: a list that names this host decides before what follows is seen. */
 function appliesHere(tags: HostTags, tag: ConfigNode, host: string): boolean {
-  if (tag.children.get("host_filter")?.value !== undefined) {
-    report(tags, tag.children.get("host_filter") ?? tag, "lvm stops here: host_filter was never written");
-    return false;
-  }
-  const list = tag.children.get("host_list");
-  if (list?.value === undefined) return true;
-  for (const scalar of list.value.scalars) {
-    if (scalar.kind === "string" && scalar.value === host) return true;
-    if (scalar.kind !== "string") {
-      report(tags, list, "lvm stops here: this is not a host name", "a list of strings");
+  let applies = true;
+  for (const node of tag.children.values()) {
+    if (node.value === undefined) continue;
+    if (node.key === "host_filter") {
+      report(tags, node, "lvm stops here: host_filter was never written");
+      return false;
+    }
+    if (node.key !== "host_list") continue;
+    applies = false;
+    for (const scalar of node.value.scalars) {
+      if (scalar.kind === "string" && scalar.value === host) return true;
+      if (scalar.kind === "string") continue;
+      report(tags, node, "lvm stops here: this is not a host name", "a list of strings");
       return false;
     }
   }
-  return false;
+  return applies;
 }
 
 function report(tags: HostTags, node: ConfigNode, message: string, expected?: string): void {

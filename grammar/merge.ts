@@ -32,6 +32,8 @@ function mergeSection(present: MutableNode, incoming: ConfigNode): void {
 }
 
 function joinValues(front: ConfigValue, back: ConfigValue | undefined): ConfigValue {
+  // libdm marks an empty list with an element of its own, and stops there when it prints what was joined.
+  if (front.scalars.length === 0) return front;
   return { scalars: [...front.scalars, ...(back?.scalars ?? [])], origin: front.origin };
 }
 
