@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { createLog } from "../../core/daemon/log/log.ts";
 import { createLogRing } from "../../core/daemon/log/ring.ts";
 import type { Syslog } from "../../plugins/native/syslog.ts";
-import { request } from "./requests.ts";
+import { request } from "./kit/requests.ts";
 
 function recordingSyslog(): { syslog: Syslog; lines: string[] } {
   const lines: string[] = [];

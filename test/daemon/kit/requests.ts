@@ -1,5 +1,5 @@
 /** Requests for tests: what a client left out has the wire's defaults. */
-import type { Request } from "../../core/wire/message.ts";
+import type { Request } from "../../../core/wire/message.ts";
 
 const EMPTY: Request = {
   name: "hello",
