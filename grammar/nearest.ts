@@ -1,10 +1,13 @@
+/** Longer names are no typing errors of ours; the cut keeps the table of editDistance small. */
+const compared_chars_max = 128;
+
 /**
  * The one of `known` that `wrong` most probably was meant to be, or undefined when none is near. A third of the letters
  * may differ; a last path segment that fits alone counts as well, because people put settings into the wrong section.
  */
 export function nearestName(wrong: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
-  let best_distance = Math.max(1, Math.floor(wrong.length / 3)) + 1;
+  let best_distance = Math.max(1, Math.floor(Math.min(wrong.length, compared_chars_max) / 3)) + 1;
   const last = wrong.slice(wrong.lastIndexOf("/") + 1);
   for (const name of known) {
     const sameLast = name !== wrong && name.slice(name.lastIndexOf("/") + 1) === last;
@@ -16,9 +19,6 @@ export function nearestName(wrong: string, known: Iterable<string>): string | un
   }
   return best;
 }
-
-/** Longer names are no typing errors of ours; the cut keeps the table of editDistance small. */
-const compared_chars_max = 128;
 
 /** How many single letters must be added, removed, changed or swapped with their neighbour to turn one into the other. */
 export function editDistance(left: string, right: string): number {
