@@ -31,10 +31,10 @@ const new_file_mode = 0o644;
 export function replaceFile(path: string, bytes: Uint8Array, expected: Uint8Array | undefined): WriteResult {
   try {
     const target = expected === undefined ? path : realpathSync(path);
-    if (!holds(target, expected)) return { kind: "refused", reason: `${path} was changed by somebody else` };
     const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}.tmp`);
     try {
       writeTemporary(temporary, bytes, expected === undefined ? undefined : target);
+      // As late as possible, since nothing can lock out an editor that somebody has open.
       if (!holds(target, expected)) {
         unlinkSync(temporary);
         return { kind: "refused", reason: `${path} was changed by somebody else` };

@@ -178,7 +178,11 @@ const value = fc.oneof(
     "global { use_lvmlockd = 1 }",
     "global/wait_for_locks = 0",
   ),
-  fc.constantFrom("allocation/cache_settings/p { x = 1 }", "allocation/cache_settings/p/y = 2"),
+  fc.constantFrom(
+    "allocation/cache_settings/p { x = 1 }",
+    "allocation/cache_settings/p/y = 2",
+    "allocation/maximise_cling = 1",
+  ),
 );
 const condition = fc
   .tuple(

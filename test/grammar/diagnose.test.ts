@@ -104,6 +104,8 @@ describe("the nearest name", () => {
   ];
   test.each(cases)("of %p is %p", (wrong, nearest) => expect(nearestName(wrong, names)).toBe(nearest));
 
+  test("counts two swapped letters as one error", () => expect(editDistance("adopt", "adpot")).toBe(1));
+
   test("is found by a distance that is symmetric and 0 only for the same", () => {
     const word = fc.string({ maxLength: 8 });
     fc.assert(

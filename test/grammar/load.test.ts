@@ -1,10 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { config_file_bytes_max, tag_files_max } from "../../grammar/bounds.ts";
+import { config_file_bytes_max, file_diagnostics_max, tag_files_max } from "../../grammar/bounds.ts";
 import { loadConfig } from "../../grammar/load.ts";
 import { systemLoadOptions } from "../../grammar/load-options.ts";
+import { parseConfig } from "../../grammar/parser.ts";
+import { formatChildren } from "../../grammar/print.ts";
 import { readFileFromDisk } from "../../grammar/read-file.ts";
 import { defaultSettings, type SettingName } from "../../grammar/settings.ts";
+import { buildTree } from "../../grammar/tree.ts";
 import { optionsFor } from "./memory-files.ts";
 
 function load(files: Readonly<Record<string, string | Uint8Array>>) {
@@ -83,6 +86,16 @@ describe("layers", () => {
     });
     expect(config.settings["local/host_id"]).toBe(0);
     expect(config.settings["global/use_lvmlockd"]).toBe(true);
+  });
+
+  test("a section inside a section is taken over whole or not at all", () => {
+    const config = load({
+      "lvm.conf": "allocation { x = 1 }\nglobal { y = 1 }",
+      "lvmlocal.conf": "allocation { inner { z = 1 } x = 2 }\ndevices { inner { z = 1 } }",
+    });
+    expect(formatChildren(config.lvm)).toBe(
+      "allocation {\n\tx=2\n}\nglobal {\n\ty=1\n}\ndevices {\n\tinner {\n\t\tz=1\n\t}\n}\n",
+    );
   });
 
   test("our own file is no layer: lvm's settings in it are errors, and ours in lvm.conf do nothing", () => {
@@ -221,7 +234,10 @@ describe("errors", () => {
   });
 
   test("diagnostics of a file full of duplicates are bounded", () => {
-    expect(load({ "lvm.conf": "a=1\n".repeat(20_000) }).diagnostics.length).toBeLessThanOrEqual(100);
+    const text = "a=1\n".repeat(file_diagnostics_max + 50);
+    const parsed = parseConfig(text, { integers: "exact" });
+    expect(parsed.ok && buildTree(parsed.file, "f").warnings).toHaveLength(file_diagnostics_max);
+    expect(load({ "lvm.conf": text }).diagnostics).toHaveLength(file_diagnostics_max);
   });
 
   test("what can't be read is told, and never throws", () => {
