@@ -16,7 +16,7 @@ import { answerStartWaits } from "./lockspace-start.ts";
 import { log, type ReplyParts, reply } from "./replies.ts";
 import { removeLock } from "./resource.ts";
 import { answerStopAlls, quitWhenEmpty, stopAllRefused } from "./shutdown.ts";
-import type { Client, Lockspace, PendingCall, Resource, State } from "./state.ts";
+import type { Client, Deferred, Lockspace, PendingCall, Resource, State } from "./state.ts";
 import { release } from "./unlock.ts";
 
 /** stop_vg: refused while LVs of the VG hold locks, unless forced. */
@@ -134,7 +134,16 @@ function stayStarted(state: State, lockspace: Lockspace): void {
   lockspace.leaving = false;
   lockspace.state = "started";
   stopAllRefused(state);
-  for (const { client, request } of restart_queue) if (client.open) routeGlobalLock(state, client, request);
+  restartGlobal(state, lockspace, restart_queue);
+}
+
+/** The global lock's lockspace has stopped, or stays, and these want its lock: its type is settled by that. */
+function restartGlobal(state: State, lockspace: Lockspace, queue: readonly Deferred[]): void {
+  for (const { client, request } of queue) {
+    if (!client.open) continue;
+    if (state.gl_type === null) state.gl_type = lockspace.identity.lock_type;
+    routeGlobalLock(state, client, request);
+  }
 }
 
 function finish(state: State, lockspace: Lockspace): void {
@@ -160,7 +169,7 @@ export function stopEnded(
   }
   for (const { client, request } of start_queue)
     reply(state, client, request, null, wireResult("ENOLS"), { detail });
-  for (const { client, request } of restart_queue) if (client.open) routeGlobalLock(state, client, request);
+  restartGlobal(state, lockspace, restart_queue);
   // Last of all, because a reply that is still to be sent must not come after the order to go.
   quitWhenEmpty(state);
 }
