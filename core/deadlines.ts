@@ -60,4 +60,6 @@ export const DEADLINES = {
   status_interval_ms: 5000,
   /** A second Ctrl-C within this time ends a daemon that stays because locks are held. */
   second_interrupt_ms: 3000,
+  /** A client that was turned away has so long to send its first bytes, before which it may not know that it was. */
+  turned_away_linger_ms: 500,
 } as const;

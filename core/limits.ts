@@ -90,4 +90,6 @@ export const LIMITS = {
   info_clients: 100,
   /** Log lines that standard error or output has not taken yet. */
   unwritten_log_size_bytes: 1024 * 1024,
+  /** Sockets of clients that were turned away and have not noticed yet; they live on the reserved files. */
+  lingering_sockets: 8,
 } as const;

@@ -24,6 +24,7 @@ import {
 } from "./connection.ts";
 import { createHangupWatch } from "./hangup-watch.ts";
 import type { Log } from "./log/log.ts";
+import { createTurnedAway } from "./turned-away.ts";
 
 /** What the clients tell the rest of the daemon. */
 export interface ClientEvents {
@@ -55,6 +56,7 @@ export interface Clients {
 export function createClients(options: ClientsOptions): Clients {
   const { events, encode, log, now_ms } = options;
   const connections = new Map<number, Connection>();
+  const turned_away = createTurnedAway();
   const hangups = createHangupWatch((connection) => unpause(connection));
   let next_client_id = 1;
   let kept_size_bytes = 0;
@@ -69,7 +71,7 @@ export function createClients(options: ClientsOptions): Clients {
       // One entry for a series of them: the log must not be flooded by what the daemon defends itself against.
       log.write(admission.full && is_full ? "debug" : "error", admission.why);
       is_full ||= admission.full;
-      socket.end(encode(refusal(0, "ENOMEM", admission.why)));
+      turned_away.add(socket, encode(refusal(0, admission.full ? "ENOMEM" : "EPERM", admission.why)));
       return;
     }
     const connection = createConnection(socket, next_client_id++, admission.pid);
@@ -80,6 +82,7 @@ export function createClients(options: ClientsOptions): Clients {
 
   function data(socket: ClientSocket, chunk: Buffer): void {
     const connection = socket.data;
+    if (connection === null) turned_away.finish(socket);
     if (connection === null || connection.state === "ending") return;
     receive(connection, chunk);
     if (!connection.scheduled) serve(connection);
@@ -206,6 +209,7 @@ export function createClients(options: ClientsOptions): Clients {
 
   function close(socket: ClientSocket, error?: Error): void {
     const connection = socket.data;
+    if (connection === null) turned_away.finish(socket);
     if (connection === null || connection.state === "closed") return;
     // The kernel says ECONNRESET when the client went with our reply unread in its socket.
     const unread = error !== undefined && "code" in error && error.code === "ECONNRESET";

@@ -38,7 +38,7 @@ export function makeInSlices(
 
   function slice(): void {
     const end_ms = now_ms() + DEADLINES.text_slice_ms;
-    let more = true;
+    let more = makeSome();
     while (more && now_ms() < end_ms) more = makeSome();
     if (!more) {
       if (text !== "") chunks.push(Buffer.from(text));
