@@ -186,6 +186,16 @@ describe("a worker that dies", () => {
     expect(host.news).toEqual([{ kind: "lockspace-lost", lockspace_name: "lvm_vg1", reason: "not again" }]);
   });
 
+  test("while nobody asks it anything is replaced at once, because its lockspace must stay joined", async () => {
+    const host = await worker();
+    const never = { vg_name: "never-again" };
+    await host.on(1, "join", JOIN, never);
+    await host.on(1, "lock", lockArgs("doom"), never);
+    while (host.news.length === 0) await Bun.sleep(1);
+    expect(host.news).toMatchObject([{ kind: "lockspace-lost", reason: "not again" }]);
+    expect(host.logged[0]).toContain("died: died afterwards");
+  });
+
   test("before it answered anything fails all that waits for it, instead of dying again and again", async () => {
     const host = await worker();
     const answers = await Promise.all([host.lock(1, "exit"), host.lock(1, "exit"), host.lock(1, "now")]);
