@@ -67,8 +67,8 @@ export interface Rig {
   unscript(method: Method): void;
   /** Open calls, oldest first. */
   held(method?: Method): Ask[];
-  /** Answers the oldest open call (of the method). */
-  answer(answer: ManagerAnswer, method?: Method): void;
+  /** Answers the oldest open call, the oldest of a method, or one in particular. */
+  answer(answer: ManagerAnswer, which?: Method | Ask): void;
   /** All calls made so far, in order; of the method when it is named. */
   calls(method?: Method): Ask[];
   /** "method" or "lock VGLK ex" for each call since the last time this was asked. */
@@ -243,8 +243,8 @@ export function makeRig(options: RigOptions = {}): Rig {
     hold: (method) => scripts.set(method, () => null),
     unscript: (method) => scripts.delete(method),
     held: (method) => callsOf(open, method),
-    answer(answer, method) {
-      const first = callsOf(open, method)[0];
+    answer(answer, which) {
+      const first = typeof which === "object" ? which : callsOf(open, which)[0];
       assert(first !== undefined, "there is an open call");
       open.splice(open.indexOf(first), 1);
       handle({ kind: "answer", call_id: first.call_id, answer });
