@@ -1,14 +1,14 @@
 /**
- * `bun run build`: dist/lvmlockd, one executable that is all three programs by the name it is called by, and the links to it.
+ * `bun run build [DIRECTORY]`: dist/lvmlockd, one executable that is all three programs by the name it is called by, and the links to it.
  * It reads neither bunfig.toml nor .env of the current directory.
  */
 
 import { existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { Glob } from "bun";
 
 const root = join(import.meta.dir, "..");
-const dist = join(root, "dist");
+const dist = resolve(process.argv[2] ?? join(root, "dist"));
 const executable = join(dist, "lvmlockd");
 const links = ["lvmlockctl", "lvmpersist"];
 
@@ -53,13 +53,13 @@ function checkPrograms(): void {
     const run = Bun.spawnSync([join(dist, name), "--version"], { cwd: "/" });
     const said = run.stdout.toString();
     if (run.exitCode !== 0 || !said.startsWith(`${name} `))
-      fail(`dist/${name} does not run: ${said}${run.stderr}`);
+      fail(`${name} does not run: ${said}${run.stderr}`);
     process.stdout.write(said);
   }
 }
 
-rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
+for (const name of ["lvmlockd", ...links]) rmSync(join(dist, name), { force: true });
 compile();
 if (!existsSync(executable)) fail("The build left no executable.");
 for (const link of links) symlinkSync("lvmlockd", join(dist, link));

@@ -20,6 +20,10 @@ export interface Action {
   readonly doing: string;
   /** What is true after a success; "" says nothing, as lvm2's lvmlockctl does. */
   readonly success: string;
+  /** What a failure means for this request and what to do, with the number at its end. */
+  readonly explain: (result: number) => string;
+  /** What is in the way while it lasts, for the terminal; "" when that is not known. */
+  readonly reason: () => Promise<string>;
 }
 
 /** Asks, waits, and reports. Returns the exit status. */
@@ -28,7 +32,7 @@ export async function carryOut(
   action: Action,
   format: ReportFormat,
 ): Promise<number> {
-  const progress = showProgress(action.doing);
+  const progress = showProgress(action.doing, action.reason);
   const answer = await connection.ask(action.request, action.keys, action.deadline_ms);
   progress.end();
   if (answer.kind === "failed") return sayError(`lvmlockctl: ${answer.message}`, answer.exit_status);
@@ -39,7 +43,7 @@ export async function carryOut(
   if (format !== "basic") return say(resultJson(action, result, answer.reply, format), exit_status);
   if (result >= 0) return action.success === "" ? EXIT.ok : say(action.success, EXIT.ok);
   const detail = answer.reply.text("detail") ?? "";
-  const reason = detail === "" ? explain(result) : `${detail} ${explain(result)}`;
+  const reason = `${detail === "" ? "" : `${detail} `}${action.explain(result)}`;
   return sayError(`lvmlockctl: ${action.doing} failed: ${reason}`, exit_status);
 }
 
@@ -72,6 +76,10 @@ function resultJson(
   return jsonReport({ result: [row] }, format);
 }
 
+async function unknownReason(): Promise<string> {
+  return "";
+}
+
 /** The keys that lvm2's lvmlockctl sends with every request but quit. */
 function senderKeys(): RequestKeys {
   return { cmd: "lvmlockctl", pid: process.pid };
@@ -86,6 +94,8 @@ export function vgAction(request: string, vg_name: string, doing: string): Actio
     deadline_ms: DEADLINES.ctl_reply_ms,
     doing,
     success: "",
+    explain,
+    reason: unknownReason,
   };
 }
 
@@ -96,10 +106,16 @@ export const QUIT: Action = {
   deadline_ms: DEADLINES.ctl_reply_ms,
   doing: "quitting",
   success: "",
+  // The table's words for EBUSY are about VGs in use; here any started VG is in the way.
+  explain: (result) =>
+    errorName(result) === "EBUSY"
+      ? `VGs are started. Stop them first: lvmlockctl --stop-lockspaces (EBUSY ${result})`
+      : explain(result),
+  reason: unknownReason,
 };
 
 /** --stop-lockspaces. With `wait` it lasts as long as the lock managers need. */
-export function stopAction(wait: boolean, force: boolean): Action {
+export function stopAction(wait: boolean, force: boolean, socket_path: string): Action {
   const opts = `${wait ? "wait " : ""}${force ? "force " : ""}`;
   return {
     request: "stop_all",
@@ -108,6 +124,8 @@ export function stopAction(wait: boolean, force: boolean): Action {
     deadline_ms: wait ? null : DEADLINES.ctl_reply_ms,
     doing: "stopping the lockspaces",
     success: "",
+    explain,
+    reason: async () => (await import("./stop-reason.ts")).askStopReason(socket_path),
   };
 }
 
@@ -120,5 +138,7 @@ export function remoteLockAction(vg_name: string, lv_uuid: string, mode: string)
     deadline_ms: DEADLINES.ctl_reply_ms,
     doing: "setting the remote LV lock",
     success: "",
+    explain,
+    reason: unknownReason,
   };
 }

@@ -98,7 +98,7 @@ async function converse(
       return carryOut(connection, vgAction("drop_vg", command.vg_name, doing), format);
     }
     case "stop-lockspaces":
-      return carryOut(connection, stopAction(command.wait, command.force), format);
+      return carryOut(connection, stopAction(command.wait, command.force, socket_path), format);
     case "set-remote-lv-lock": {
       const { vg_name, lv_uuid, mode } = command;
       return carryOut(connection, remoteLockAction(vg_name, lv_uuid, mode), format);

@@ -1,4 +1,6 @@
 /** A line on the terminal while something takes long; nothing at all when standard error is not a terminal. */
+import { printable } from "../table.ts";
+
 const first_shown_after_ms = 2000;
 const shown_every_ms = 1000;
 
@@ -7,21 +9,33 @@ export interface Progress {
   end(): void;
 }
 
-/** Shows after two seconds what is being done and for how long, in one line that is written over and over. */
-export function showProgress(doing: string): Progress {
+/**
+ * Shows after two seconds what is being done and for how long, in one line that is written over and over. `reason` is asked
+ * each time for what is in the way; "" when it does not know.
+ */
+export function showProgress(doing: string, reason: () => Promise<string>): Progress {
   if (!process.stderr.isTTY) return { end() {} };
   const began_ms = performance.now();
+  let state: "asking" | "idle" | "ended" = "idle";
   let isShown = false;
-  const show = (): void => {
+  const show = async (): Promise<void> => {
     const elapsed_ms = performance.now() - began_ms;
-    if (elapsed_ms < first_shown_after_ms) return;
+    if (elapsed_ms < first_shown_after_ms || state !== "idle") return;
+    state = "asking";
+    const why = await reason();
+    // The answer that everybody waits for may have come in the meantime, and its line is already printed.
+    if (isEnded()) return;
+    state = "idle";
     isShown = true;
-    process.stderr.write(`\r${doing}, for ${Math.round(elapsed_ms / 1000)} s (Ctrl-C stops waiting) `);
+    const text = `${doing}, for ${Math.round(elapsed_ms / 1000)} s${why === "" ? "" : `: ${why}`}`;
+    process.stderr.write(`\r\u001b[2K${printable(text).slice(0, (process.stderr.columns ?? 80) - 1)}`);
   };
-  const timer = setInterval(show, shown_every_ms);
+  const isEnded = (): boolean => state === "ended";
+  const timer = setInterval(() => void show(), shown_every_ms);
   return {
     end() {
       clearInterval(timer);
+      state = "ended";
       // Erase the whole line: what follows may be shorter.
       if (isShown) process.stderr.write("\r\u001b[2K");
     },

@@ -48,7 +48,11 @@ function ownCommand(): { readonly program: string; readonly words: readonly stri
   const compiled = Bun.main.startsWith("/$bunfs/");
   return {
     program: process.execPath,
-    words: [...(compiled ? [] : ["run", Bun.main]), ...process.argv.slice(2)],
+    // The second process starts in the caller's directory, too: its bunfig.toml and .env must not be loaded there either.
+    words: [
+      ...(compiled ? [] : ["--config=/dev/null", "--no-env-file", "run", Bun.main]),
+      ...process.argv.slice(2),
+    ],
   };
 }
 
