@@ -62,4 +62,8 @@ export const DEADLINES = {
   second_interrupt_ms: 3000,
   /** A client that was turned away has so long to send its first bytes, before which it may not know that it was. */
   turned_away_linger_ms: 500,
+  /** lvm activates the lock LV just before it starts the VG; the C daemon sleeps a second for its device to come. */
+  sanlock_device_ms: 1000,
+  /** How often the device is looked for meanwhile. */
+  sanlock_device_look_ms: 10,
 } as const;

@@ -11,6 +11,7 @@ import { errorSentence } from "./sentences.ts";
  */
 const BUILT_IN: Readonly<Record<string, () => Promise<{ readonly default: unknown }>>> = {
   local: () => import("../local/plugin.ts"),
+  sanlock: () => import("../sanlock/plugin.ts"),
 };
 
 /** The names of the built-in lock managers. */

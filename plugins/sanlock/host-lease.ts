@@ -1,0 +1,57 @@
+import { ptr } from "bun:ffi";
+import { closeSync, constants, openSync, readSync } from "node:fs";
+import type { Geometry } from "./geometry.ts";
+
+/** A host's lease as it is on the disk right now. */
+export interface HostLeaseRecord {
+  readonly generation: number;
+  /** 0 when the host has left the lockspace, or never joined it. */
+  readonly timestamp_s: number;
+  readonly io_timeout_s: number;
+}
+
+/** First bytes of a host lease (DELTA_DISK_MAGIC of sanlock's leader.h). */
+const MAGIC = 0x12212010;
+/** Where the fields are in struct leader_record, which is little endian on the disk. */
+const OFFSET = { magic: 0, owner_generation: 40, timestamp: 152, io_timeout: 174 } as const;
+/** O_DIRECT wants memory that is aligned to the sectors, the largest of which have 4 KiB. */
+const ALIGNMENT_BYTES = 4096;
+
+/**
+ * Reads the lease of `host_id`. Libraries before 4.0 have no function for it, and sanlock's own list of hosts is as old as
+ * its last renewal, up to 20 s. The page cache is left out, because other hosts write to the same disk. Null when it can't
+ * be read; whoever asks does without.
+ */
+export function readHostLease(path: string, geometry: Geometry, host_id: number): HostLeaseRecord | null {
+  const { sector_size_bytes } = geometry;
+  const sector = alignedMemory(sector_size_bytes);
+  let fd: number | null = null;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_DIRECT);
+    const length = readSync(fd, sector, 0, sector_size_bytes, (host_id - 1) * sector_size_bytes);
+    return length === sector_size_bytes ? decodeHostLease(sector) : null;
+  } catch {
+    // The answer is an estimate or a refinement; errors of the disk are told by sanlock, who has to read it too.
+    return null;
+  } finally {
+    if (fd !== null) closeSync(fd);
+  }
+}
+
+function alignedMemory(size_bytes: number): Uint8Array {
+  const memory = new Uint8Array(new ArrayBuffer(size_bytes + ALIGNMENT_BYTES));
+  const past = ptr(memory) % ALIGNMENT_BYTES;
+  const begin = past === 0 ? 0 : ALIGNMENT_BYTES - past;
+  return memory.subarray(begin, begin + size_bytes);
+}
+
+/** Null when these bytes are no host lease. */
+export function decodeHostLease(sector: Uint8Array): HostLeaseRecord | null {
+  const view = new DataView(sector.buffer, sector.byteOffset, sector.byteLength);
+  if (view.getUint32(OFFSET.magic, true) !== MAGIC) return null;
+  return {
+    generation: Number(view.getBigUint64(OFFSET.owner_generation, true)),
+    timestamp_s: Number(view.getBigUint64(OFFSET.timestamp, true)),
+    io_timeout_s: view.getUint16(OFFSET.io_timeout, true),
+  };
+}

@@ -1,0 +1,59 @@
+import { type Answer, type Owner, refuse } from "../contract.ts";
+import { GET_HOSTS, HOST_STATE, HOST_STATE_MASK, hostStateName } from "./flags.ts";
+import { readHostLease } from "./host-lease.ts";
+import type { LockspaceState, Prepared } from "./lockspace-state.ts";
+import { refuseFor } from "./refusals.ts";
+import { ERRNO } from "./return-codes.ts";
+
+/**
+ * How many other hosts have the VG started. Right after a start sanlock does not know yet; then one is assumed. A host that
+ * sanlock takes for alive but whose lease is free by now has left since sanlock last looked, which it does every two I/O timeouts.
+ */
+export function countHosts(
+  state: LockspaceState,
+  { path, geometry }: Prepared,
+): Answer<{ others: number; unknown: boolean }> {
+  const { lockspace_name, host_id } = state.identity;
+  const { rv, hosts } = state.tools.client.hosts(lockspace_name, 0, 0);
+  if (rv === ERRNO.EAGAIN) return { kind: "done", others: 1, unknown: true };
+  if (rv < 0) return refuseFor(rv, `the hosts of ${lockspace_name} are unknown`);
+  if (!hosts.some((host) => host.host_id === host_id))
+    return refuse("ELMERR", `sanlock does not list this host in ${lockspace_name}`);
+  const inState = (wanted: number): number =>
+    hosts.filter(
+      (host) =>
+        host.host_id !== host_id &&
+        (host.flags & HOST_STATE_MASK) === wanted &&
+        readHostLease(path, geometry, host.host_id)?.timestamp_s !== 0,
+    ).length;
+  const live = inState(HOST_STATE.LIVE);
+  const unknown = inState(HOST_STATE.UNKNOWN);
+  return { kind: "done", others: live + unknown, unknown: unknown > 0 && live === 0 };
+}
+
+/** This host as sanlock sees it in the lockspace. */
+export function ownStatus(state: LockspaceState): Answer<{ lm_result: number; owner: Owner }> {
+  const { lockspace_name, host_id } = state.identity;
+  const { client } = state.tools;
+  const flags = client.features.read_lockspace_host ? GET_HOSTS.LOCAL : 0;
+  const { rv, hosts } = client.hosts(lockspace_name, host_id, flags);
+  if (rv < 0) return refuseFor(rv, `the state of this host in ${lockspace_name} is unknown`);
+  const own = hosts.find((host) => host.host_id === host_id);
+  if (own === undefined) return refuse("EINVAL", `sanlock does not list this host in ${lockspace_name}`);
+  const { generation, timestamp_s } = own;
+  const owner = { host_id, generation, timestamp_s, state: hostStateName(own.flags), name: "" };
+  return { kind: "done", lm_result: 0, owner };
+}
+
+/** Marks a fenced host's lease as that of a dead host, so that its locks are given to others without waiting. */
+export function setHostDead(
+  state: LockspaceState,
+  { host_lease }: Prepared,
+  { host_id, generation }: { readonly host_id: number; readonly generation: number },
+): Answer<object> {
+  const { client } = state.tools;
+  if (!client.features.set_host)
+    return refuse("EPROTONOSUPPORT", "declaring a host dead needs libsanlock 4.2 or later");
+  const rv = client.setHostDead(host_lease, host_id, generation);
+  return rv < 0 ? refuseFor(rv, `host_id ${host_id} can't be declared dead`) : { kind: "done" };
+}

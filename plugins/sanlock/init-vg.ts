@@ -1,0 +1,103 @@
+import { type Answer, type GlobalLockState, type InitVgCall, type Refused, refuse } from "../contract.ts";
+import type { SanlockClient } from "./client.ts";
+import { readDevice } from "./device.ts";
+import { LSF, WRITE_LOCKSPACE, WRITE_RESOURCE } from "./flags.ts";
+import { chooseGeometry, FIRST_LV_SLOT, type Geometry, sizeFlags, slotCount } from "./geometry.ts";
+import { NAME_SIZE_BYTES } from "./layouts.ts";
+import { leasePath } from "./lease-path.ts";
+import { formatVgLockArgs, type UserLockArgs } from "./lock-args.ts";
+import { fixedLeases, GL_DISABLED_NAME, leaseInSlot, type Tools, UNUSED_NAME } from "./lockspace-state.ts";
+import { refuseFor } from "./refusals.ts";
+import { isEndOfDevice } from "./return-codes.ts";
+import { readOptions } from "./vg-options.ts";
+
+export type InitVgAnswer = Answer<{ lm_result: number; vg_lock_args: string; global_lock: GlobalLockState }>;
+
+/** A new VG's leases before they are written. */
+interface NewVg {
+  readonly kind: "new";
+  readonly path: string;
+  readonly geometry: Geometry;
+  readonly size_bytes: number;
+  readonly options: UserLockArgs;
+  readonly vg_lock_args: string;
+}
+
+/** Formats the lock LV of a new VG: the hosts' leases, the GL and the VG lock, and all LV leases as unused. */
+export function initVg(tools: Tools, call: InitVgCall): InitVgAnswer {
+  const made = planVg(tools, call);
+  if (made.kind === "refused") return made;
+  const refused =
+    writeHostLeases(tools, call, made) ??
+    writeFixedLeases(tools.client, call, made) ??
+    writeLvLeases(tools.client, call, made);
+  if (refused !== null) return refused;
+  const global_lock = call.enable_global_lock ? "enabled" : "disabled";
+  return { kind: "done", lm_result: 0, vg_lock_args: made.vg_lock_args, global_lock };
+}
+
+function planVg({ client, settings }: Tools, call: InitVgCall): NewVg | Refused {
+  // vgcreate sends the bare name of the lock LV here and gets the full args back.
+  const lock_lv_name = call.vg_lock_args;
+  if (lock_lv_name === "" || lock_lv_name === "none")
+    return refuse("EARGS", "the name of the VG's lock LV is missing");
+  if (Buffer.byteLength(call.lockspace_name) > NAME_SIZE_BYTES)
+    return refuse("EARGS", `the lockspace name ${call.lockspace_name} is too long for sanlock`);
+  const options = readOptions(client, call.set_lock_args);
+  if ("kind" in options) return options;
+  const path = leasePath(settings.lease_path_template, call.vg_name, lock_lv_name);
+  if (path.kind === "wrong") return refuse("EARGS", path.problem);
+  const device = readDevice(path.args, settings.lease_file_sector_size);
+  if (device.kind === "missing") return refuse("EDEVOPEN", device.problem);
+  const geometry = chooseGeometry(device.sector_size_bytes, call.align_mb);
+  if (geometry === null)
+    return refuse("EARGS", `the lease size of ${call.align_mb} MiB is none of 1, 2, 4 and 8`);
+  if (slotCount(geometry, device.size_bytes) < FIRST_LV_SLOT)
+    return refuse(
+      "EMSGSIZE",
+      `${path.args} is smaller than the ${FIRST_LV_SLOT * geometry.align_mb} MiB that a VG's locks take`,
+    );
+  const vg_lock_args = formatVgLockArgs({ lock_lv_name, ...options });
+  if (vg_lock_args === null) return refuse("EARGS", `the name of the lock LV "${lock_lv_name}" is too long`);
+  return { kind: "new", path: path.args, geometry, size_bytes: device.size_bytes, options, vg_lock_args };
+}
+
+function writeHostLeases({ client, context }: Tools, call: InitVgCall, made: NewVg): Refused | null {
+  const { no_timeout, caw } = made.options;
+  const flags = sizeFlags(made.geometry) | (no_timeout ? LSF.NO_TIMEOUT : 0);
+  const write_flags = { yes: WRITE_LOCKSPACE.USE_CAW, no: WRITE_LOCKSPACE.NO_CAW, default: 0 }[caw];
+  const lease = { lockspace_name: call.lockspace_name, host_id: 0, path: made.path, flags };
+  const rv = client.writeLockspace(lease, knownFlags(client, write_flags), context.io_timeout_s);
+  return rv < 0 ? refuseFor(rv, `the host leases can't be written to ${made.path}`) : null;
+}
+
+function writeFixedLeases(client: SanlockClient, call: InitVgCall, made: NewVg): Refused | null {
+  const { path, geometry, options } = made;
+  const write_flags = { yes: WRITE_RESOURCE.USE_CAW, no: WRITE_RESOURCE.NO_CAW, default: 0 }[options.caw];
+  const { gl_lease, vg_lease } = fixedLeases(call.lockspace_name, path, geometry, sizeFlags(geometry));
+  const gl = call.enable_global_lock ? gl_lease : { ...gl_lease, name: GL_DISABLED_NAME };
+  for (const lease of [gl, vg_lease]) {
+    const rv = client.writeResource(lease, knownFlags(client, write_flags));
+    if (rv < 0) return refuseFor(rv, `the lease ${lease.name} can't be written to ${path}`);
+  }
+  return null;
+}
+
+/** All LV leases get the lockspace's name and count as unused. Compare-and-write is settled when one is given to an LV. */
+function writeLvLeases(client: SanlockClient, call: InitVgCall, made: NewVg): Refused | null {
+  const { path, geometry, size_bytes } = made;
+  const write_flags = knownFlags(client, WRITE_RESOURCE.NO_CAW);
+  const end = slotCount(geometry, size_bytes);
+  for (let slot = FIRST_LV_SLOT; slot < end; slot++) {
+    const lease = leaseInSlot(call.lockspace_name, UNUSED_NAME, path, geometry, slot, sizeFlags(geometry));
+    const rv = client.writeResource(lease, write_flags);
+    if (isEndOfDevice(rv)) return null;
+    if (rv < 0) return refuseFor(rv, `the lease in slot ${slot} of ${path} can't be cleared`);
+  }
+  return null;
+}
+
+/** sanlock before 5.0 has no such flags; 3.8.5 has another meaning for one of their bits. */
+function knownFlags(client: SanlockClient, write_flags: number): number {
+  return client.features.set_host ? write_flags : 0;
+}

@@ -1,0 +1,154 @@
+import { type Answer, type GlobalLockState, type JoinCall, type Refused, refuse } from "../contract.ts";
+import { ADD, CONFIG, GET_HOSTS, REMOVE, WRITE_LOCKSPACE } from "./flags.ts";
+import { readGlobalLock } from "./global-lock.ts";
+import { type LockspaceState, type Prepared, UNUSED_NAME } from "./lockspace-state.ts";
+import { disconnect } from "./prepare.ts";
+import { NO_DAEMON, refuseFor } from "./refusals.ts";
+import { forgetStart, rememberStart } from "./repair.ts";
+import { ERRNO, isNoDaemon, returnValueText, SANLK } from "./return-codes.ts";
+import { hostDead_s, IO_TIMEOUT_DEFAULT_S, startTimes } from "./timing.ts";
+
+export type JoinAnswer = Answer<{ generation: number; global_lock: GlobalLockState }>;
+
+/** Joins the lockspace. The call blocks this worker for as long as sanlock waits: seconds, or minutes after an unclean stop. */
+export function join(state: LockspaceState, prepared: Prepared, { adopt, nodelay }: JoinCall): JoinAnswer {
+  if (state.joined)
+    return refuse("EEXIST", `${state.identity.lockspace_name} is joined already`, {
+      lm_result: ERRNO.EEXIST,
+    });
+  const refused = addLockspace(state, prepared, adopt, nodelay);
+  if (refused !== null) {
+    disconnect(state);
+    return refused;
+  }
+  const { client } = state.tools;
+  const { lockspace_name } = state.identity;
+  // Orphans still protect LVs that are active, so a lockspace with orphans must not be left as if it were clean.
+  const rv = client.setConfig(lockspace_name, CONFIG.USED_BY_ORPHANS);
+  const global_lock = rv < 0 ? "not-here" : readGlobalLock(client, prepared);
+  if (rv < 0 || typeof global_lock !== "string") {
+    client.removeLockspace(prepared.host_lease, REMOVE.UNUSED);
+    disconnect(state);
+    return typeof global_lock === "string"
+      ? refuseFor(rv, `${lockspace_name} can't be configured`)
+      : global_lock;
+  }
+  state.joined = true;
+  state.told_lost = false;
+  const generation = ownGeneration(state);
+  rememberStart(state, prepared, generation);
+  return { kind: "done", generation, global_lock };
+}
+
+function addLockspace(
+  state: LockspaceState,
+  prepared: Prepared,
+  adopt: JoinCall["adopt"],
+  nodelay: boolean,
+): Refused | null {
+  const { client, context } = state.tools;
+  const { host_lease } = prepared;
+  if (adopt === "only-orphan" && client.inquireLockspace(host_lease) === ERRNO.ENOENT)
+    return refuse("EADOPT_NONE", "no earlier lvmlockd has left the lockspace joined");
+  tellTimes(state, prepared, nodelay);
+  const add_flags = nodelay ? ADD.NODELAY : 0;
+  const rv = client.addLockspace(host_lease, add_flags, context.io_timeout_s);
+  if (rv >= 0) return null;
+  const adopted = rv === ERRNO.EEXIST && adopt !== "no" && client.inquireLockspace(host_lease) === 0;
+  return adopted ? null : refuseJoin(state, prepared, rv);
+}
+
+/** How long the join takes, from sanlock's own formula, told before it begins: nothing can be told while the call blocks. */
+function tellTimes({ identity, tools }: LockspaceState, prepared: Prepared, nodelay: boolean): void {
+  const { client, context } = tools;
+  const { lockspace_name } = identity;
+  const io_timeout_s = prepared.io_timeout_s || IO_TIMEOUT_DEFAULT_S;
+  const { free_min, free_max, held_min, held_max } = startTimes(io_timeout_s);
+  const canSkip = client.features.read_lockspace_host;
+  if (nodelay && !canSkip) {
+    const text = `${lockspace_name}: this libsanlock knows no nodelay, the start takes its usual time`;
+    context.news({ kind: "log", level: "warning", text });
+  }
+  const clean = `${free_min} to ${free_max} s`;
+  const unclean = `${held_min} to ${held_max} s`;
+  const held = prepared.was_held;
+  const text =
+    held === null
+      ? `joining takes ${clean}, or ${unclean} when this host did not stop the VG cleanly`
+      : `joining takes ${held ? `${unclean}, because this host did not stop the VG cleanly` : clean}`;
+  const eta_s = nodelay && canSkip ? 0 : held === true ? held_min : free_min;
+  const timed = `${text} (I/O timeout ${io_timeout_s} s)`;
+  context.news({ kind: "progress", lockspace_name, text: timed, eta_ms: eta_s * 1000 });
+}
+
+function refuseJoin({ identity }: LockspaceState, { geometry, path }: Prepared, rv: number): Refused {
+  const { host_id, lockspace_name } = identity;
+  const more = { lm_result: rv };
+  if (rv === SANLK.HOSTID_BUSY)
+    return refuse(
+      "EHOSTID",
+      `another host uses host_id ${host_id} in ${lockspace_name}: give one of the two another local/host_id in lvmlocal.conf`,
+      more,
+    );
+  if (rv === SANLK.ADDLS_INVALID_HOSTID)
+    return refuse("EHOSTID", `host_id ${host_id} has no lease of ${geometry.align_mb} MiB on ${path}`, more);
+  if (rv === ERRNO.EEXIST || rv === ERRNO.EINPROGRESS)
+    return refuse("EEXIST", `${lockspace_name} is joined on this host already: ${returnValueText(rv)}`, more);
+  if (rv === SANLK.WRONG_CAW)
+    return refuse("EPROTONOSUPPORT", `${lockspace_name} can't be joined: ${returnValueText(rv)}`, more);
+  if (rv === SANLK.LEADER_LOCKSPACE)
+    return refuse(
+      "EREMOVED",
+      `the leases on ${path} belong to no VG of this name: was it removed or renamed?`,
+      more,
+    );
+  return refuseFor(rv, `${lockspace_name} can't be joined`);
+}
+
+/** This host's generation in the lockspace; 0 when sanlock does not tell yet. */
+function ownGeneration({ tools, identity }: LockspaceState): number {
+  const { lockspace_name, host_id } = identity;
+  const flags = tools.client.features.read_lockspace_host ? GET_HOSTS.LOCAL : 0;
+  const { hosts } = tools.client.hosts(lockspace_name, host_id, flags);
+  return hosts.find((host) => host.host_id === host_id)?.generation ?? 0;
+}
+
+/** Leaves the lockspace; `free_vg` destroys its host leases, so that a host that still starts the VG fails at once. */
+export function leave(state: LockspaceState, prepared: Prepared, free_vg: boolean): Answer<object> {
+  const { client, context } = state.tools;
+  const { host_lease, sock } = prepared;
+  // Without UNUSED the call never returns while this process holds a lease (seen with 3.8.5: sanlock ends the process).
+  if (state.held.size > 0) client.releaseAll(sock);
+  const rv = client.removeLockspace(host_lease, REMOVE.UNUSED);
+  if (rv === ERRNO.EBUSY)
+    return refuse(
+      "EBUSY",
+      "locks of this host are left in the lockspace, orphans perhaps: adopt or release them first",
+      { lm_result: rv },
+    );
+  // A lockspace that sanlock has dropped by itself, and one that died with its daemon, are left already.
+  if (rv < 0 && rv !== ERRNO.ENOENT && !isNoDaemon(rv))
+    return refuseFor(rv, `${host_lease.lockspace_name} can't be left`);
+  if (isNoDaemon(rv)) context.news({ kind: "log", level: "warning", text: leftUncleanly(prepared) });
+  if (free_vg) destroy(state, prepared);
+  state.joined = false;
+  disconnect(state);
+  return { kind: "done" };
+}
+
+function leftUncleanly({ host_lease, io_timeout_s }: Prepared): string {
+  const dead_s = hostDead_s(io_timeout_s || IO_TIMEOUT_DEFAULT_S);
+  return `${host_lease.lockspace_name} was left without sanlock: ${NO_DAEMON}. Other hosts take this one for alive for up to ${dead_s} s`;
+}
+
+function destroy(state: LockspaceState, { host_lease }: Prepared): void {
+  const { client, context } = state.tools;
+  const write_flags = client.features.set_host ? WRITE_LOCKSPACE.NO_CAW : 0;
+  const lease = { ...host_lease, lockspace_name: UNUSED_NAME };
+  const rv = client.writeLockspace(lease, write_flags, context.io_timeout_s);
+  if (rv < 0) {
+    const text = `the host leases of ${host_lease.lockspace_name} could not be destroyed: ${returnValueText(rv)}`;
+    context.news({ kind: "log", level: "warning", text });
+  }
+  forgetStart(state);
+}

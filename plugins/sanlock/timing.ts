@@ -1,0 +1,31 @@
+/** sanlock's own I/O timeout when nobody sets one. */
+export const IO_TIMEOUT_DEFAULT_S = 10;
+/** How long after the last renewal wdmd resets a host (WATCHDOG_FIRE_TIMEOUT of sanlock's timeouts.c). */
+const WATCHDOG_S = 60;
+
+/** How long a start takes, in seconds, as sanlock's timeouts.c computes it. */
+export interface StartTimes {
+  /** The host's lease is free: this host stopped the VG cleanly, or never had it. */
+  readonly free_min: number;
+  readonly free_max: number;
+  /** The lease was left behind: sanlock waits until whoever wrote it must be dead. */
+  readonly held_min: number;
+  readonly held_max: number;
+}
+
+/** All of sanlock's times are multiples of the I/O timeout T: 2T to 5T for a free lease, 8T+60 to 14T+60 for one left behind. */
+export function startTimes(io_timeout_s: number): StartTimes {
+  const short_delay = 2 * io_timeout_s;
+  const host_dead = 8 * io_timeout_s + WATCHDOG_S;
+  return {
+    free_min: short_delay,
+    free_max: short_delay + 3 * io_timeout_s,
+    held_min: host_dead,
+    held_max: host_dead + short_delay + 4 * io_timeout_s,
+  };
+}
+
+/** Seconds from the last renewal until a host that is gone counts as dead, so that others get its leases. */
+export function hostDead_s(io_timeout_s: number): number {
+  return 8 * io_timeout_s + WATCHDOG_S;
+}

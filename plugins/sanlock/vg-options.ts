@@ -1,0 +1,26 @@
+import { type Refused, refuse } from "../contract.ts";
+import type { SanlockClient } from "./client.ts";
+import { parseUserLockArgs, type UserLockArgs } from "./lock-args.ts";
+import { refuseUnconnected } from "./refusals.ts";
+
+/** Versions of sanlock's daemon (0xMMmmpp00) with which options of a VG came. */
+const NO_TIMEOUT_SINCE = 0x04020000;
+const CAW_SINCE = 0x05000000;
+
+/** Reads --setlockargs and refuses what this host's sanlock does not know, before anything is written. */
+export function readOptions(client: SanlockClient, set_lock_args: string): UserLockArgs | Refused {
+  const parsed = parseUserLockArgs(set_lock_args);
+  if (parsed.kind === "wrong") return refuse("EARGS", parsed.problem);
+  const { no_timeout, persist, caw } = parsed.args;
+  const since = caw === "yes" ? CAW_SINCE : no_timeout || persist ? NO_TIMEOUT_SINCE : 0;
+  const { rv, version } = client.version();
+  if (rv < 0) return refuseUnconnected(rv);
+  if (version >= since && (since === 0 || client.features.set_host)) return parsed.args;
+  const needed = versionText(since);
+  const detail = `the lock args "${set_lock_args}" need sanlock ${needed}; this host has ${versionText(version)}`;
+  return refuse("EPROTONOSUPPORT", detail);
+}
+
+export function versionText(version: number): string {
+  return `${version >>> 24}.${(version >>> 16) & 0xff}.${(version >>> 8) & 0xff}`;
+}

@@ -1,0 +1,23 @@
+import type { LockspaceMethod, ManagerAnswer, ManagerMethod } from "../../core/locking/api.ts";
+import type { LockspaceIdentity } from "../../plugins/contract.ts";
+import type { HostNews } from "../../plugins/host/host.ts";
+
+/** What a test asks of a host process. */
+export interface HostAsk {
+  readonly id: number;
+  readonly method: LockspaceMethod | ManagerMethod;
+  readonly args: object;
+  /** Null for a call to the manager itself. */
+  readonly lockspace: { readonly key: number; readonly identity: LockspaceIdentity } | null;
+}
+
+/** What a host process tells. */
+export type FromHost =
+  | { readonly kind: "ready" }
+  | { readonly kind: "answer"; readonly id: number; readonly answer: ManagerAnswer }
+  | { readonly kind: "news"; readonly news: HostNews }
+  | { readonly kind: "log"; readonly text: string };
+
+/** The environment variables that tell a host process its part; the settings are JSON. */
+export const SETTINGS_VARIABLE = "TEST_SANLOCK_SETTINGS";
+export const LVMLOCKCTL_VARIABLE = "TEST_SANLOCK_LVMLOCKCTL";
