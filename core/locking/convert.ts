@@ -11,7 +11,7 @@ import { log, reply } from "./replies.ts";
 import { resourceRef } from "./resource.ts";
 import { settle } from "./settle.ts";
 import type { Client, Lock, PendingCall, State } from "./state.ts";
-import { versionToWrite } from "./value-block.ts";
+import { noteVersionWritten, versionToWrite } from "./value-block.ts";
 
 export function requestConvert(state: State, client: Client, request: Request, lock: Lock): void {
   const { resource } = lock;
@@ -42,6 +42,7 @@ function convertAnswered(state: State, call: PendingCall, answer: ManagerAnswer)
   );
   const done = answer.kind === "done";
   if (done) {
+    noteVersionWritten(resource, lock);
     lock.mode = mode;
     resource.mode = mode;
     lock.since_ms = state.now_ms;

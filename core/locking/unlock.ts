@@ -13,7 +13,7 @@ import { log, reply } from "./replies.ts";
 import { addLock, findTransient, removeLock, resourceRef } from "./resource.ts";
 import { settle } from "./settle.ts";
 import type { Client, Lock, PendingCall, Resource, State, Waiter } from "./state.ts";
-import { versionToWrite } from "./value-block.ts";
+import { noteVersionWritten, versionToWrite } from "./value-block.ts";
 
 const ENOENT = wireResult("ENOENT");
 
@@ -76,6 +76,7 @@ function unlockAnswered(state: State, call: PendingCall, answer: ManagerAnswer):
   );
   const gone = answer.kind === "done" || answer.code === "ENOENT";
   if (gone) {
+    noteVersionWritten(resource, lock);
     forget(state, lock);
     if (request !== null && !call.late) {
       reply(state, client, request, resource.lockspace, 0, { lm_result: resultNumber(answer, "lm_result") });

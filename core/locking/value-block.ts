@@ -33,19 +33,20 @@ export function readBlock(resource: Resource, block: ValueBlock | null): BlockVe
 }
 
 /**
- * The r_version to write when `lock` gives up ex, taken over into the resource; 0 when there is nothing to write. The global
- * lock counts every release from ex; the VG lock writes what vg_update announced, when that is news.
+ * The r_version to write when `lock` gives up ex; 0 when there is nothing to write. The global lock counts every release from
+ * ex; the VG lock writes what vg_update announced, when that is news.
  */
 export function versionToWrite(resource: Resource, lock: Lock): number {
   if (resource.mode !== "ex") return 0;
-  if (resource.kind === "gl") {
-    resource.version += 1;
-  } else if (resource.kind === "vg" && lock.version > resource.version) {
-    resource.version = lock.version;
-  } else {
-    return 0;
-  }
-  lock.version = resource.version;
+  if (resource.kind === "gl") return resource.version + 1;
+  return resource.kind === "vg" && lock.version > resource.version ? lock.version : 0;
+}
+
+/** The manager has let go of ex and written the version. Not before: a release that it refuses has to write it again. */
+export function noteVersionWritten(resource: Resource, lock: Lock): void {
+  const r_version = versionToWrite(resource, lock);
+  if (r_version === 0) return;
+  resource.version = r_version;
+  lock.version = r_version;
   resource.version_zero_valid = false;
-  return resource.version;
 }

@@ -106,6 +106,9 @@ function hostsAnswered(state: State, call: PendingCall, answer: ManagerAnswer): 
     reply(state, client, request, lockspace, 0, hosts_unknown ? { hosts_unknown } : undefined);
   } else if (lockspace.stop_wanted) {
     reply(state, client, request, lockspace, wireResult("ESTALE"));
+  } else if (request.name === "setlockargs_vg_before" && lockspace.lv_lock_count > 0) {
+    // An LV was locked while the manager was asked about the hosts.
+    reply(state, client, request, lockspace, wireResult("ENOTEMPTY"));
   } else {
     beginStop(state, lockspace, { client, request, free_vg: request.name === "free_vg" });
   }

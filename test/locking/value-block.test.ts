@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { wireResult } from "../../core/errors.ts";
 import { VALUE_BLOCK_LAYOUT, VALUE_BLOCK_REMOVED, type ValueBlock } from "../../plugins/contract.ts";
-import { argsOf, granted } from "./manager.ts";
+import { argsOf, granted, refused } from "./manager.ts";
 import { makeRig, type Rig } from "./rig.ts";
 
 const block = (r_version: number, flags = 0, layout = VALUE_BLOCK_LAYOUT): ValueBlock => ({
@@ -109,6 +109,20 @@ describe("vg_update", () => {
     const rig = started();
     rig.client().vg("ex");
     expect(rig.client().ask("vg_update", { vg_name: "vg", version: 1 })).toBe(wireResult("ENOENT"));
+  });
+});
+
+describe("a version", () => {
+  test("that a refused release did not write is written by the next try", () => {
+    const rig = started(block(5));
+    const a = rig.client();
+    a.vg("ex");
+    a.ask("vg_update", { vg_name: "vg", version: 6 });
+    rig.script("unlock", () => refused("ELOCKIO"));
+    a.vg("un");
+    rig.unscript("unlock");
+    a.vg("un");
+    expect(written(rig)).toBe(6);
   });
 });
 

@@ -92,6 +92,17 @@ describe("lock args", () => {
     expect(rig.lockspace()).toBeUndefined();
   });
 
+  test("setlockargs_vg_before is refused also when an LV is locked while the lock manager is asked", () => {
+    const rig = started();
+    rig.hold("hosts");
+    const a = rig.client();
+    a.ask("setlockargs_vg_before", { ...VG, set_lock_args: "persist" });
+    rig.client().lv("lv1", "ex", { persistent: true });
+    rig.answer(done({ others: 0 }));
+    expect(a.result()).toBe(wireResult("ENOTEMPTY"));
+    expect(rig.resource("lv1")?.mode).toBe("ex");
+  });
+
   test("setlockargs_vg_before tells a refusal of the args", () => {
     const rig = started();
     rig.script("allowLockArgs", () => refused("EPROTONOSUPPORT"));
