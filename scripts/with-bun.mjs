@@ -38,9 +38,11 @@ const env = Object.fromEntries(
 const isolation = ["--config=/dev/null", "--no-env-file"];
 const child = spawn(bunBinary, [...isolation, ...process.argv.slice(2)], { stdio: "inherit", env });
 
-for (const signal of ["SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"]) {
+for (const signal of ["SIGTERM", "SIGUSR1", "SIGUSR2"]) {
   process.on(signal, () => child.kill(signal));
 }
+// The terminal is gone. To a daemon SIGHUP says "read your settings again", which is not what is meant here.
+process.on("SIGHUP", () => child.kill("SIGTERM"));
 // Ctrl-C reaches every process of the terminal's foreground group, so the child has it already; without a terminal it
 // was sent to us alone. Either way we stay until the child has ended, or npm would report its end too early.
 process.on("SIGINT", () => {
