@@ -50,8 +50,8 @@ export const DEADLINES = {
   hangup_check_ms: 100,
   /** One slice of making an info text; requests that came in meanwhile wait so long and no longer. */
   text_slice_ms: 0.2,
-  /** Pause between two slices while clients are served: they keep five sixths of the time. */
-  text_pause_ms: 1,
+  /** Pause between two slices while clients are served: they keep nine tenths of the time. */
+  text_pause_ms: 2,
   /** Between two tries to send to a lvmlockctl whose socket is full. */
   datagram_retry_ms: 1,
   /** A lvmlockctl that takes nothing for so long is given up, as the C daemon does after half a second in total. */
@@ -66,4 +66,9 @@ export const DEADLINES = {
   sanlock_device_ms: 1000,
   /** How often the device is looked for meanwhile. */
   sanlock_device_look_ms: 10,
+  /**
+   * How long refusals of a shared LV lock are taken for two hosts taking it at once. Whoever loses sanlock's ballot sleeps for up
+   * to a second inside sanlock, and the lease looks owned meanwhile (seen: 0.99 s); what lasts longer is an exclusive holder.
+   */
+  sanlock_shared_race_ms: 1500,
 } as const;

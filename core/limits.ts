@@ -92,9 +92,4 @@ export const LIMITS = {
   unwritten_log_size_bytes: 1024 * 1024,
   /** Sockets of clients that were turned away and have not noticed yet; they live on the reserved files. */
   lingering_sockets: 8,
-  /**
-   * Refusals in a row of a shared LV lock that are taken for two hosts taking it at once; with the core's backoff some 250 ms.
-   * More of them mean an exclusive holder.
-   */
-  sanlock_shared_refusals: 6,
 } as const;

@@ -1,10 +1,11 @@
-import { LIMITS } from "../../core/limits.ts";
+import { DEADLINES } from "../../core/deadlines.ts";
 import { type HeldMode, type Refused, type ResourceKind, refuse } from "../contract.ts";
-import type { AcquireResult, Lease } from "./client.ts";
+import type { AcquireResult, HostInfo, Lease } from "./client.ts";
+import { HOST_STATE, HOST_STATE_MASK } from "./flags.ts";
 import type { LockspaceState } from "./lockspace-state.ts";
 import { findOwner, ownerOf, ownerSentence } from "./owner.ts";
 import { refuseFor } from "./refusals.ts";
-import { ERRNO, isOwnerFailed, isRace, returnValueText } from "./return-codes.ts";
+import { ERRNO, isOwnerFailed, isRace, returnValueText, SANLK } from "./return-codes.ts";
 
 /** The refusal of a lock that sanlock did not give, when it is about somebody else holding it; and of everything else. */
 export function refuseLock(
@@ -49,21 +50,32 @@ function refuseHeld(
   const found = findOwner(state, lease, result);
   const detail = `${ownerSentence(found)}: ${returnValueText(rv)}`;
   const more = { lm_result: rv, owner: ownerOf(found) };
-  if (isOwnerFailed(rv)) return refuse("EAGAIN", detail, { ...more, retry: "after-fence" });
+  if (isOwnerFailed(rv) && mustWait(rv, found.owner))
+    return refuse("EAGAIN", detail, { ...more, retry: "after-fence" });
   // GL and VG locks are held for the length of a command.
   const soon = kind !== "lv" || (mode === "sh" && isRace(rv) && mayPass(state, lease.name));
   return refuse("EAGAIN", detail, { ...more, retry: soon ? "soon" : "never" });
 }
 
 /**
+ * In the first seconds after a start sanlock does not know yet that an owner is alive and calls it failed for that time; its
+ * list of hosts tells the two apart.
+ */
+function mustWait(rv: number, owner: HostInfo | null): boolean {
+  if (rv === SANLK.ACQUIRE_OWNED_NO_TIMEOUT || owner === null) return true;
+  return (owner.flags & HOST_STATE_MASK) === HOST_STATE.FAIL;
+}
+
+/**
  * Two hosts that take the same LV in shared mode at once can refuse each other (13 of 20 tries did with 3.8.5), because sanlock
- * takes the lease exclusively for a moment. That looks like a real exclusive holder, so only a few refusals in a row are taken
- * for it.
+ * takes the lease exclusively for a moment. That looks like a real exclusive holder, so only refusals that last are taken for
+ * one.
  */
 function mayPass(state: LockspaceState, name: string): boolean {
   const { shared_refusals } = state;
-  const count = shared_refusals?.name === name ? shared_refusals.count + 1 : 1;
-  const passes = count <= LIMITS.sanlock_shared_refusals;
-  state.shared_refusals = passes ? { name, count } : null;
+  const now_ms = performance.now();
+  const since_ms = shared_refusals?.name === name ? shared_refusals.since_ms : now_ms;
+  const passes = now_ms - since_ms < DEADLINES.sanlock_shared_race_ms;
+  state.shared_refusals = passes ? { name, since_ms } : null;
   return passes;
 }

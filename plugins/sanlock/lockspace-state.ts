@@ -51,8 +51,8 @@ export interface LockspaceState {
   readonly blocks: { gl: ValueBlock; vg: ValueBlock };
   readonly slots: SlotMap;
   owner_cache: OwnerCache | null;
-  /** Refusals of a shared LV lock in a row, of the one LV that was refused last. */
-  shared_refusals: { readonly name: string; readonly count: number } | null;
+  /** Since when a shared lock of the one LV that was refused last has been refused. */
+  shared_refusals: { readonly name: string; readonly since_ms: number } | null;
 }
 
 export function createLockspaceState(identity: LockspaceIdentity, tools: Tools): LockspaceState {

@@ -4,7 +4,14 @@
  */
 import type { AskTarget, LockspaceMethod, ManagerMethod } from "../../core/locking/api.ts";
 import { createPluginHost } from "../../plugins/host/host.ts";
-import { type FromHost, type HostAsk, LVMLOCKCTL_VARIABLE, SETTINGS_VARIABLE } from "./host-messages.ts";
+import { runCounter } from "./counter.ts";
+import {
+  type CounterAsk,
+  type FromHost,
+  type HostAsk,
+  LVMLOCKCTL_VARIABLE,
+  SETTINGS_VARIABLE,
+} from "./host-messages.ts";
 import { IO_TIMEOUT_S } from "./sanlock-daemon.ts";
 
 const tell = (message: FromHost): void => {
@@ -22,7 +29,17 @@ const host = await createPluginHost({
   news: (_lock_type, news) => tell({ kind: "news", news }),
 });
 
-process.on("message", ({ id, method, args, lockspace }: HostAsk) => {
+async function count({ id, args }: CounterAsk): Promise<void> {
+  const done = await runCounter(host, args, (rounds) => tell({ kind: "counting", id, rounds }));
+  tell({ kind: "counted", id, done });
+}
+
+process.on("message", (ask: HostAsk | CounterAsk) => {
+  if (ask.method === "counter") {
+    void count(ask);
+    return;
+  }
+  const { id, method, args, lockspace } = ask;
   const target: AskTarget =
     lockspace === null
       ? { kind: "manager", lock_type: "sanlock", method: method as ManagerMethod }

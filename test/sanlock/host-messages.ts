@@ -1,6 +1,15 @@
 import type { LockspaceMethod, ManagerAnswer, ManagerMethod } from "../../core/locking/api.ts";
 import type { LockspaceIdentity } from "../../plugins/contract.ts";
 import type { HostNews } from "../../plugins/host/host.ts";
+import type { CounterDone, CounterTask } from "./counter.ts";
+
+/** Counts under a lock in the host process itself; answered with `counted`. */
+export interface CounterAsk {
+  readonly id: number;
+  readonly method: "counter";
+  readonly args: CounterTask;
+  readonly lockspace: null;
+}
 
 /** What a test asks of a host process. */
 export interface HostAsk {
@@ -15,6 +24,8 @@ export interface HostAsk {
 export type FromHost =
   | { readonly kind: "ready" }
   | { readonly kind: "answer"; readonly id: number; readonly answer: ManagerAnswer }
+  | { readonly kind: "counting"; readonly id: number; readonly rounds: number }
+  | { readonly kind: "counted"; readonly id: number; readonly done: CounterDone }
   | { readonly kind: "news"; readonly news: HostNews }
   | { readonly kind: "log"; readonly text: string };
 

@@ -2,7 +2,14 @@ import { join } from "node:path";
 import type { LockspaceMethod, ManagerAnswer, ManagerMethod } from "../../core/locking/api.ts";
 import type { LockManager, LockspaceHandle, LockspaceIdentity } from "../../plugins/contract.ts";
 import type { HostNews } from "../../plugins/host/host.ts";
-import { type FromHost, type HostAsk, LVMLOCKCTL_VARIABLE, SETTINGS_VARIABLE } from "./host-messages.ts";
+import type { CounterDone, CounterTask } from "./counter.ts";
+import {
+  type CounterAsk,
+  type FromHost,
+  type HostAsk,
+  LVMLOCKCTL_VARIABLE,
+  SETTINGS_VARIABLE,
+} from "./host-messages.ts";
 import type { SanlockDaemon } from "./sanlock-daemon.ts";
 
 /** One host process, seen from the test. */
@@ -17,8 +24,16 @@ export interface TestHost {
     method: LockspaceMethod,
     args?: object,
   ): Promise<ManagerAnswer>;
+  /** Counts in the host process. `rounds` of the returned object is up to date while it runs, and stays when it is killed. */
+  count(task: CounterTask): Counting;
   /** Ends it without a goodbye; calls that wait for an answer get a refusal. */
   kill(): Promise<void>;
+}
+
+export interface Counting {
+  rounds: number;
+  /** Never settles when the host is killed. */
+  readonly done: Promise<CounterDone>;
 }
 
 export interface HostOptions {
@@ -34,6 +49,7 @@ export async function startHost(sanlock: SanlockDaemon, options: HostOptions): P
   const waiting = new Map<number, (answer: ManagerAnswer) => void>();
   const news: HostNews[] = [];
   const logged: string[] = [];
+  const counts = new Map<number, { told(rounds: number): void; done(done: CounterDone): void }>();
   const { promise: ready, resolve } = Promise.withResolvers<void>();
   const child = Bun.spawn([process.execPath, "run", join(import.meta.dir, "host-main.ts")], {
     env: {
@@ -50,6 +66,8 @@ export async function startHost(sanlock: SanlockDaemon, options: HostOptions): P
       if (message.kind === "ready") resolve();
       else if (message.kind === "news") news.push(message.news);
       else if (message.kind === "log") logged.push(message.text);
+      else if (message.kind === "counting") counts.get(message.id)?.told(message.rounds);
+      else if (message.kind === "counted") counts.get(message.id)?.done(message.done);
       else {
         waiting.get(message.id)?.(message.answer);
         waiting.delete(message.id);
@@ -57,7 +75,11 @@ export async function startHost(sanlock: SanlockDaemon, options: HostOptions): P
     },
   });
   await ready;
-  const ask = (method: HostAsk["method"], args: object, lockspace: HostAsk["lockspace"]) => {
+  const ask = (
+    method: HostAsk["method"],
+    args: object,
+    lockspace: HostAsk["lockspace"],
+  ): Promise<ManagerAnswer> => {
     const id = ++last_id;
     const { promise, resolve: answered } = Promise.withResolvers<ManagerAnswer>();
     waiting.set(id, answered);
@@ -70,6 +92,17 @@ export async function startHost(sanlock: SanlockDaemon, options: HostOptions): P
     logged,
     manager: (method, args = {}) => ask(method, args, null),
     on: (key, identity, method, args = {}) => ask(method, args, { key, identity }),
+    count(task) {
+      const id = ++last_id;
+      const { promise: done, resolve: settle } = Promise.withResolvers<CounterDone>();
+      const counting: Counting = { rounds: 0, done };
+      const told = (rounds: number): void => {
+        counting.rounds = rounds;
+      };
+      counts.set(id, { told, done: settle });
+      child.send({ id, method: "counter", args: task, lockspace: null } satisfies CounterAsk);
+      return counting;
+    },
     async kill() {
       child.kill("SIGKILL");
       await child.exited;
@@ -97,18 +130,23 @@ const MANAGER_METHODS = ["isRunning", "initVg", "initLv", "renameVg", "setLockAr
 
 let last_key = 0;
 
-/** The host as the contract has it. Each opened lockspace gets a key of its own, as in the core. */
+/** Keys of lockspaces are unique for each start, as in the core. */
+export const nextKey = (): number => ++last_key;
+
+/** A lockspace of the host as the contract has it. */
+export function remoteHandle(host: TestHost, key: number, identity: LockspaceIdentity): LockspaceHandle {
+  const on = LOCKSPACE_METHODS.map((method) => [
+    method,
+    (args: object) => host.on(key, identity, method, args),
+  ]);
+  return Object.fromEntries(on) as LockspaceHandle;
+}
+
+/** The host's manager as the contract has it. */
 export function remoteManager(host: TestHost): LockManager {
   const methods = MANAGER_METHODS.map((method) => [method, (args: object) => host.manager(method, args)]);
   return {
     ...(Object.fromEntries(methods) as Omit<LockManager, "openLockspace">),
-    openLockspace(identity) {
-      const key = ++last_key;
-      const on = LOCKSPACE_METHODS.map((method) => [
-        method,
-        (args: object) => host.on(key, identity, method, args),
-      ]);
-      return Object.fromEntries(on) as LockspaceHandle;
-    },
+    openLockspace: (identity) => remoteHandle(host, nextKey(), identity),
   };
 }
