@@ -8,6 +8,16 @@ import type { Lockspace, Resource, State } from "./state.ts";
 /** Records that the LV lock is, or is about to be, held in this mode. Only changes are written. */
 export function recordHeld(state: State, resource: Resource, mode: HeldMode, persistent: boolean): void {
   if (resource.kind !== "lv") return;
+  if (resource.orphan) {
+    // A request that may be refused must not weaken the record of what the manager may hold for an earlier daemon.
+    const strongest = resource.journaled === "ex" ? "ex" : mode;
+    record(state, resource, strongest, persistent || resource.journaled_persistent);
+  } else {
+    record(state, resource, mode, persistent);
+  }
+}
+
+function record(state: State, resource: Resource, mode: HeldMode, persistent: boolean): void {
   if (resource.journaled === mode && resource.journaled_persistent === persistent) return;
   resource.journaled = mode;
   resource.journaled_persistent = persistent;

@@ -203,7 +203,10 @@ function lockGranted(
   resource.retry_delay_ms = 0;
   assert(resource.mode === "un", "the manager is asked only for a resource that is not held");
   resource.mode = waiter.mode;
-  resource.orphan = false;
+  if (resource.orphan) {
+    resource.orphan = false;
+    recordHeld(state, resource, waiter.mode, waiter.request.opts.persistent);
+  }
   const verdict = readBlock(resource, (answer.value_block ?? null) as ValueBlock | null);
   if (waiter.abandoned) {
     giveBack(state, resource, "its request was given up before the lock manager answered");

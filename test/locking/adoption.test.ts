@@ -121,6 +121,15 @@ describe("adoption", () => {
     expect(rig.journal.has("vg/lv1")).toBe(false);
   });
 
+  test("that failed for a lock keeps its record whole while others ask for that lock and are refused", () => {
+    const rig = adopting([vg([lock("lv1", { mode: "ex" })])], (r) =>
+      r.script("lock", () => refused("ELOCKIO")),
+    );
+    rig.script("lock", () => refused("EORPHAN"));
+    expect(rig.client().lv("lv1", "sh")).toBe(wireResult("EORPHAN"));
+    expect(rig.journal.get("vg/lv1")).toMatchObject({ mode: "ex", persistent: true });
+  });
+
   test("whose join fails keeps every record, and the next start of the VG adopts", () => {
     const rig = adopting([vg([lock("lv1")])], (r) => r.script("join", () => refused("EMANAGER")));
     expect(adopted(rig)).toEqual([{ adopted: 0, released: 0, failed: 0 }]);
