@@ -52,6 +52,8 @@ export const DEADLINES = {
   text_slice_ms: 0.2,
   /** Pause between two slices while clients are served: they keep nine tenths of the time. */
   text_pause_ms: 2,
+  /** How long after a request clients count as being served. */
+  text_busy_ms: 10,
   /** Between two tries to send to a lvmlockctl whose socket is full. */
   datagram_retry_ms: 1,
   /** A lvmlockctl that takes nothing for so long is given up, as the C daemon does after half a second in total. */

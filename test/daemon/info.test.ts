@@ -152,7 +152,7 @@ describe("the asker", () => {
 });
 
 test("a text is the same whether it is made in one slice or in many", async () => {
-  const pieces = Array.from({ length: 8_000 }, (_, i) => `line ${i} é\n`);
+  const pieces = Array.from({ length: 800 }, (_, i) => `line ${i} ${"é".repeat(200)}\n`);
   let clock_ms = 0;
   let served = 0;
   const { promise, resolve } = Promise.withResolvers<Buffer[]>();

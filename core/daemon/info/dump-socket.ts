@@ -1,5 +1,5 @@
 /** Sending info and dump texts to the datagram socket that lvmlockctl binds, in pieces and without ever waiting. */
-import { closeDatagram, openDatagram, sendDatagram, unixAddress } from "../../../plugins/native/datagram.ts";
+import { openDatagram, sendDatagram, unixAddress } from "../../../plugins/native/datagram.ts";
 import { failureText } from "../../../plugins/native/errno.ts";
 import { assert } from "../../assert.ts";
 import { DEADLINES } from "../../deadlines.ts";
@@ -21,7 +21,9 @@ interface Sending {
 export function createDumpSocket(): DumpSocket {
   const address = unixAddress(DUMP_DATAGRAM_ADDRESS);
   assert(address !== null, "the dump socket's name fits a socket address");
+  const receiver = address;
   const waiting: Sending[] = [];
+  /** Opened for the first text and kept. */
   let fd = -1;
   let stuck_since_ms = 0;
 
@@ -31,13 +33,14 @@ export function createDumpSocket(): DumpSocket {
   }
 
   function begin(): void {
-    const socket = openDatagram();
-    if (socket.kind === "failed") {
-      waiting.shift()?.failed(failureText(socket));
-      if (waiting.length > 0) setImmediate(begin);
-      return;
+    if (fd < 0) {
+      const socket = openDatagram();
+      if (socket.kind === "failed") {
+        end(failureText(socket));
+        return;
+      }
+      fd = socket.fd;
     }
-    fd = socket.fd;
     stuck_since_ms = performance.now();
     // The reply with the length has to be on its way first; it is written in this turn of the event loop.
     setImmediate(sendOne);
@@ -47,11 +50,11 @@ export function createDumpSocket(): DumpSocket {
   function sendOne(): void {
     const sending = waiting[0];
     const datagram = sending?.datagrams[0];
-    if (sending === undefined || datagram === undefined || address === null) {
+    if (sending === undefined || datagram === undefined) {
       end("");
       return;
     }
-    const sent = sendDatagram(fd, datagram, address);
+    const sent = sendDatagram(fd, datagram, receiver);
     if (sent.kind === "failed") {
       end(failureText(sent));
     } else if (sent.kind === "sent") {
@@ -66,8 +69,6 @@ export function createDumpSocket(): DumpSocket {
   }
 
   function end(reason: string): void {
-    closeDatagram(fd);
-    fd = -1;
     const ended = waiting.shift();
     if (reason !== "") ended?.failed(reason);
     if (waiting.length > 0) setImmediate(begin);

@@ -22,6 +22,7 @@ export function makeInSlices(
   const chunks: Buffer[] = [];
   let text = "";
   let served_before = served();
+  let busy_until_ms = Number.NEGATIVE_INFINITY;
 
   /** False when there are no more pieces. */
   function makeSome(): boolean {
@@ -36,6 +37,14 @@ export function makeInSlices(
     return true;
   }
 
+  /** A client that waits for each answer has nothing under way at most moments, so what was a moment ago counts as well. */
+  function isBusy(): boolean {
+    const served_now = served();
+    if (served_now !== served_before) busy_until_ms = now_ms() + DEADLINES.text_busy_ms;
+    served_before = served_now;
+    return now_ms() < busy_until_ms;
+  }
+
   function slice(): void {
     const end_ms = now_ms() + DEADLINES.text_slice_ms;
     let more = makeSome();
@@ -45,9 +54,7 @@ export function makeInSlices(
       done(chunks);
       return;
     }
-    const is_busy = served() !== served_before;
-    served_before = served();
-    if (is_busy) setTimeout(slice, DEADLINES.text_pause_ms);
+    if (isBusy()) setTimeout(slice, DEADLINES.text_pause_ms);
     else setImmediate(slice);
   }
 
