@@ -4,7 +4,6 @@ import { existsSync, rmSync, writeFileSync } from "node:fs";
 /** lvm2 brings the real lvm commands, lvm2-lockd the C daemon that ours is compared with. */
 export const NEEDED_PACKAGES = ["lvm2", "lvm2-lockd"] as const;
 
-const policy_file = "/usr/sbin/policy-rc.d";
 /** The answer of a policy-rc.d that forbids the action. */
 const policy_script = "#!/bin/sh\nexit 101\n";
 
@@ -14,8 +13,17 @@ export type PackageAnswer =
   /** Why not, and what to type. */
   | { readonly kind: "missing"; readonly message: string };
 
+/** Where this happens; tests have other answers. */
+export interface PackageHost {
+  readonly is_root: boolean;
+  /** The script that Debian's packages ask before they start a service. */
+  readonly policy_file: string;
+}
+
+const thisHost: PackageHost = { is_root: process.geteuid?.() === 0, policy_file: "/usr/sbin/policy-rc.d" };
+
 /** Installs what is missing, when that is possible here; never asks anything. */
-export function bringPackages(names: readonly string[] = NEEDED_PACKAGES): PackageAnswer {
+export function bringPackages(names: readonly string[] = NEEDED_PACKAGES, host = thisHost): PackageAnswer {
   const missing = names.filter((name) => !isInstalled(name));
   if (missing.length === 0) return { kind: "present" };
   const byHand = `apt-get install ${missing.join(" ")}`;
@@ -25,10 +33,10 @@ export function bringPackages(names: readonly string[] = NEEDED_PACKAGES): Packa
       message: `${missing.join(", ")} missing; this is no Debian. Install lvm2 with lvmlockd.`,
     };
   }
-  if (process.geteuid?.() !== 0) {
+  if (!host.is_root) {
     return { kind: "missing", message: `${missing.join(", ")} missing. As root: ${byHand}` };
   }
-  const problem = install(missing);
+  const problem = install(missing, host.policy_file);
   if (problem === null) return { kind: "installed", names: missing };
   return {
     kind: "missing",
@@ -43,7 +51,7 @@ function isInstalled(name: string): boolean {
   return query.stdout.toString() === "installed";
 }
 
-function install(names: readonly string[]): string | null {
+function install(names: readonly string[], policy_file: string): string | null {
   // An administrator's own policy stays; ours lasts for this installation only.
   const ownPolicy = !existsSync(policy_file);
   if (ownPolicy) writeFileSync(policy_file, policy_script, { mode: 0o755 });
