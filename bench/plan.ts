@@ -4,9 +4,15 @@ import type { RivalName } from "./rivals.ts";
 export interface Plan {
   readonly rivals: readonly RivalName[];
   readonly rounds: number;
+  /** How long one load is measured in one round. */
   readonly seconds: number;
-  /** The same load, unmeasured, before each measurement: a daemon runs for months, so its first 300 ms say nothing. */
-  readonly warmup_seconds: number;
+  /**
+   * The scenario's own load, unmeasured, on each daemon before the first round. The first 40 000 requests or so share their
+   * CPU with the JIT compiler; a line of its own shows a cold daemon.
+   */
+  readonly warmup_ms: number;
+  /** The same load, unmeasured, before each measurement. */
+  readonly lead_seconds: number;
   readonly startup_rounds: number;
   /** How long a daemon is left alone before its resident memory is read. */
   readonly settle_ms: number;
@@ -21,19 +27,21 @@ export interface Plan {
 
 export const FULL = {
   rounds: 5,
-  seconds: 1,
-  warmup_seconds: 0.5,
+  seconds: 0.5,
+  warmup_ms: 1500,
+  lead_seconds: 0.05,
   startup_rounds: 15,
-  settle_ms: 3000,
+  settle_ms: 2000,
   lv_divisor: 1,
   quick: false,
 } as const;
 
-/** Enough to see that every scenario works against every rival, in well under a minute. */
+/** Enough to see that every scenario works against every rival, in half a minute. */
 export const QUICK = {
   rounds: 1,
   seconds: 0.05,
-  warmup_seconds: 0.02,
+  warmup_ms: 20,
+  lead_seconds: 0,
   startup_rounds: 1,
   settle_ms: 50,
   lv_divisor: 50,

@@ -13,9 +13,8 @@ const COMPILED = join(PROJECT_DIRECTORY, "dist", "lvmlockd");
 export const RIVAL_NAMES = ["c", "ours", "compiled", "floor"] as const;
 export type RivalName = (typeof RIVAL_NAMES)[number];
 
-/** How long a daemon has to listen, and to end after SIGTERM before it is killed. */
+/** How long a daemon has to listen. */
 const START_TIMEOUT_MS = 10_000;
-const END_TIMEOUT_MS = 1000;
 const POLL_MS = 2;
 
 export interface RunningRival {
@@ -66,7 +65,9 @@ export async function startRival(name: RivalName, cpus: Cpus): Promise<RunningRi
     stderr: Bun.file(join(scratch.path, "stderr")),
   });
   const stop = async (): Promise<void> => {
-    await endChild(child);
+    // Nothing is to be kept, and the C daemon does not heed SIGTERM while lockspaces are started.
+    child.kill("SIGKILL");
+    await child.exited;
     rmSync(scratch.path, { recursive: true, force: true });
   };
   if (!(await waitForListener(scratch.socket_path, child))) {
@@ -75,6 +76,21 @@ export async function startRival(name: RivalName, cpus: Cpus): Promise<RunningRi
     throw new Error(`${name} does not listen on its socket: ${complaint.trim() || "it said nothing"}`);
   }
   return { pid: child.pid, socket_path: scratch.socket_path, stop };
+}
+
+/** Starts these rivals, hands them to `measure`, and stops them whatever happens. */
+export async function withRivals(
+  names: readonly RivalName[],
+  cpus: Cpus,
+  measure: (daemons: readonly (readonly [RivalName, RunningRival])[]) => Promise<void>,
+): Promise<void> {
+  const daemons: [RivalName, RunningRival][] = [];
+  try {
+    for (const name of names) daemons.push([name, await startRival(name, cpus)]);
+    await measure(daemons);
+  } finally {
+    await Promise.all(daemons.map(([, daemon]) => daemon.stop()));
+  }
 }
 
 async function waitForListener(socketPath: string, child: Bun.Subprocess): Promise<boolean> {
@@ -95,16 +111,4 @@ async function accepts(socketPath: string): Promise<boolean> {
     // The file appears at bind(), a moment before listen(): refused until then.
     return false;
   }
-}
-
-/** The C daemon does not heed SIGTERM while lockspaces are started; there is nothing to lose in test mode, so it is killed. */
-async function endChild(child: Bun.Subprocess): Promise<void> {
-  child.kill("SIGTERM");
-  const ended = await Promise.race([
-    child.exited.then(() => true),
-    Bun.sleep(END_TIMEOUT_MS).then(() => false),
-  ]);
-  if (ended) return;
-  child.kill("SIGKILL");
-  await child.exited;
 }

@@ -16,7 +16,12 @@ import { presentRivals, RIVAL_NAMES, type RivalName } from "./rivals.ts";
 import { SCENARIOS } from "./scenarios.ts";
 import { measureStartup } from "./startup-lines.ts";
 
-const NAMES = [...SCENARIOS.map((scenario) => scenario.name), "info", "startup", "memory"];
+const NAMES = [
+  ...SCENARIOS.flatMap((scenario) => scenario.loads.map((load) => load.name)),
+  "info",
+  "startup",
+  "memory",
+];
 
 const HELP = `usage: bun run bench [options]
   --quick               a short run that shows that everything works, without judgement
