@@ -149,7 +149,12 @@ function readFacts(state: LockspaceState, path: string, repair: boolean): Locksp
   const { client } = state.tools;
   const { host_id } = state.identity;
   const facts = readLockspaceFacts(client, path, host_id);
-  if (facts.kind !== "refused" || facts.code !== "ELOCKREPAIR" || !repair) return facts;
+  if (facts.kind !== "refused" || facts.code !== "ELOCKREPAIR") return facts;
+  // A host_id behind the last host lease looks like damage; the first lease, which every VG has, tells how many there are.
+  const sound = readLockspaceFacts(client, path, 1);
+  const unfit = sound.kind === "refused" ? null : checkHostId(state, hostIdMax(sound.geometry));
+  if (unfit !== null) return unfit;
+  if (!repair) return facts;
   const unrepaired = repairHostLease(state, path);
   return unrepaired ?? readLockspaceFacts(client, path, host_id);
 }
