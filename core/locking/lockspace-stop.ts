@@ -69,7 +69,7 @@ export function continueStop(state: State, lockspace: Lockspace): void {
     for (const resource of allResources(lockspace)) cancelWaits(state, resource);
   }
   if (neverJoined) {
-    finish(state, lockspace);
+    neverStarted(state, lockspace);
     return;
   }
   if (lockspace.calls_in_flight > 0) return;
@@ -144,6 +144,14 @@ function restartGlobal(state: State, lockspace: Lockspace, queue: readonly Defer
     if (state.gl_type === null) state.gl_type = lockspace.identity.lock_type;
     routeGlobalLock(state, client, request);
   }
+}
+
+/** Nothing was joined and nothing is left; what an earlier daemon held is held still, so it waits for the next start. */
+function neverStarted(state: State, lockspace: Lockspace): void {
+  const { adoption, identity } = lockspace;
+  if (adoption !== null) state.unadopted.set(identity.vg_name, adoption.source);
+  removeLockspace(state, lockspace);
+  stopEnded(state, lockspace, undefined, "the lockspace was stopped");
 }
 
 function finish(state: State, lockspace: Lockspace): void {

@@ -100,11 +100,16 @@ export function* allResources(lockspace: Lockspace): Generator<Resource> {
   yield* lockspace.lvs.values();
 }
 
-/** LV locks that the lockspace holds, and those of an earlier daemon that it is about to take over. */
+/**
+ * LV locks that the lockspace holds, those of an earlier daemon that it is about to take over, and those that it could not
+ * take over: their LVs may be active. Goes through all LVs, so it is for stops only.
+ */
 export function lvLocksKept(lockspace: Lockspace): number {
-  const { adoption, lv_lock_count } = lockspace;
-  if (adoption === null) return lv_lock_count;
-  return lv_lock_count + adoption.source.locks.length - adoption.next + adoption.in_flight;
+  const { adoption, lv_lock_count, lvs } = lockspace;
+  let kept = lv_lock_count;
+  if (adoption !== null) kept += adoption.source.locks.length - adoption.next + adoption.in_flight;
+  for (const { orphan } of lvs.values()) if (orphan) kept++;
+  return kept;
 }
 
 /** Locks of any kind for which the lockspace must not be stopped without force. */

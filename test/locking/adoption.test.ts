@@ -121,6 +121,25 @@ describe("adoption", () => {
     expect(rig.journal.has("vg/lv1")).toBe(false);
   });
 
+  test("that failed for a lock is a reason not to stop the VG without force", () => {
+    const rig = adopting([vg([lock("lv1")])], (r) => r.script("lock", () => refused("ELOCKIO")));
+    expect(rig.client().ask("stop_vg", { vg_name: "vg" })).toBe(wireResult("EBUSY"));
+    expect(rig.client().ask("stop_vg", { vg_name: "vg", opts: { force: true } })).toBe(0);
+    expect(rig.journal.size).toBe(0);
+  });
+
+  test("that is stopped by force before the join keeps every record: nothing was left", () => {
+    const rig = adopting([vg([lock("lv1")])], (r) => r.hold("prepare"));
+    const a = rig.client();
+    a.ask("stop_vg", { vg_name: "vg", opts: { force: true } });
+    rig.answer(done({ global_lock: "not-here" }));
+    expect(a.result()).toBe(0);
+    expect([...rig.journal.keys()]).toEqual(["vg", "vg/lv1"]);
+    rig.unscript("prepare");
+    rig.startVg();
+    expect(rig.resource("lv1")?.mode).toBe("ex");
+  });
+
   test("that failed for a lock keeps its record whole while others ask for that lock and are refused", () => {
     const rig = adopting([vg([lock("lv1", { mode: "ex" })])], (r) =>
       r.script("lock", () => refused("ELOCKIO")),
