@@ -73,4 +73,6 @@ export const DEADLINES = {
    * to a second inside sanlock, and the lease looks owned meanwhile (seen: 0.99 s); what lasts longer is an exclusive holder.
    */
   sanlock_shared_race_ms: 1500,
+  /** Between two log entries that say that no more clients fit. */
+  full_report_ms: 60_000,
 } as const;

@@ -11,6 +11,7 @@ import type { Ask, Effect, Locking, LockingEvent, ManagerAnswer } from "../locki
 import { OP_NUMBER, type Reply } from "../wire/message.ts";
 import type { Journal } from "./journal/file.ts";
 import type { Log } from "./log/log.ts";
+import { createWakeup } from "./wakeup.ts";
 
 export type Adopted = Extract<Effect, { readonly kind: "adopted" }>;
 
@@ -46,9 +47,12 @@ export function createEffects(options: EffectsOptions): Effects {
   let closed = false;
   /** Records of this drain that claim more than the file does; a grant may be told only when there are none. */
   let unwritten_claims = 0;
-  let armed_ms = Number.POSITIVE_INFINITY;
-  let timer: Timer | null = null;
   let rescue: Timer | null = null;
+  const wakeup = createWakeup({
+    wanted_ms: locking.nextWakeup_ms,
+    now_ms,
+    wake: () => handle({ kind: "timer" }),
+  });
 
   function handle(event: LockingEvent): void {
     if (closed) return;
@@ -68,7 +72,7 @@ export function createEffects(options: EffectsOptions): Effects {
     if (closed) return;
     if (journal.isBehind() && !journal.flush()) armRescue();
     unwritten_claims = 0;
-    armTimer();
+    wakeup.arm();
   }
 
   function carryOut(effect: Effect): void {
@@ -138,25 +142,6 @@ export function createEffects(options: EffectsOptions): Effects {
     options.reply(client_id, reply);
   }
 
-  /**
-   * One timer, set again only when the core wants to wake earlier: one that fires too early is harmless, and a deadline that
-   * moves with every request would cost a timer each.
-   */
-  function armTimer(): void {
-    const wakeup_ms = locking.nextWakeup_ms();
-    if (wakeup_ms >= armed_ms) return;
-    if (timer !== null) clearTimeout(timer);
-    armed_ms = wakeup_ms;
-    timer = setTimeout(wakeUp, Math.max(0, Math.ceil(wakeup_ms - now_ms())));
-  }
-
-  function wakeUp(): void {
-    timer = null;
-    armed_ms = Number.POSITIVE_INFINITY;
-    if (locking.nextWakeup_ms() <= now_ms()) handle({ kind: "timer" });
-    else armTimer();
-  }
-
   /** A journal that is behind is tried again even when no request comes. */
   function armRescue(): void {
     rescue ??= setTimeout(() => {
@@ -167,7 +152,7 @@ export function createEffects(options: EffectsOptions): Effects {
 
   function close(): void {
     closed = true;
-    if (timer !== null) clearTimeout(timer);
+    wakeup.close();
     if (rescue !== null) clearTimeout(rescue);
   }
 

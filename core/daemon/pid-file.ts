@@ -43,6 +43,11 @@ export function takePidFile(path: string): PidFileAnswer {
     return { kind: "failed", reason: `the pid file can't be opened: ${messageOf(error)}` };
   }
   const lock = lockFile(fd);
+  if (lock.kind === "locked" && !isFileAt(fd, path)) {
+    // A daemon that was ending removed the file between our opening and our locking it: a lock on it keeps nobody out.
+    closeSync(fd);
+    return takePidFile(path);
+  }
   if (lock.kind === "held") {
     const pid = lock.pid === 0 ? readPid(fd) : lock.pid;
     closeSync(fd);
@@ -53,6 +58,12 @@ export function takePidFile(path: string): PidFileAnswer {
     return { kind: "failed", reason: `the pid file ${path} can't be locked: ${failureText(lock)}` };
   }
   return { kind: "taken", pid_file: takenPidFile(path, fd) };
+}
+
+/** True when the path still leads to the open file. */
+function isFileAt(fd: number, path: string): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found !== undefined && found.ino === fstatSync(fd).ino;
 }
 
 function takenPidFile(path: string, fd: number): PidFile {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { ownsDumpSocket, roomForText_bytes } from "../../core/daemon/info/asker.ts";
+import { keepFirst, keepLast } from "../../core/daemon/info/fit.ts";
 import { makeInSlices } from "../../core/daemon/info/slices.ts";
 import { DUMP_DATAGRAM_ADDRESS } from "../../core/wire/client-codec.ts";
 import {
@@ -134,6 +135,23 @@ test("who tells the holders of one LV, and nothing of the others", async () => {
   expect(reply).toContain(lvUuid("lv7"));
   const missing = { request: "who", keys: { vg_name: "nosuch" } };
   expect(resultOf(await client.ask(encodeRequest(missing, "simple")))).toBe(-210);
+});
+
+test("info lists at most 100 clients, those with locks first, because lvmlockctl of lvm2 has no room for more", async () => {
+  const idle = await Promise.all(Array.from({ length: 120 }, () => ours.connect()));
+  const { text } = await fetchText("info");
+  expect(text.match(/^info=client /gm)?.length).toBe(100);
+  expect(text).toMatch(/^info=client .* name=rig$/m);
+  for (const connection of idle) connection.close();
+});
+
+test("a text that is too long keeps its first chunks, or its last ones", () => {
+  const chunks = ["aaa\n", "bb\n", "c\n"].map((text) => Buffer.from(text));
+  const shown = (kept: readonly Buffer[]) => Buffer.concat(kept).toString();
+  expect(shown(keepFirst(chunks, 8))).toBe("aaa\nbb\n");
+  expect(shown(keepFirst(chunks, 9))).toBe("aaa\nbb\nc\n");
+  expect(shown(keepLast(chunks, 8))).toBe("bb\nc\n");
+  expect(shown(keepFirst(chunks, 3))).toBe("");
 });
 
 describe("the asker", () => {

@@ -7,6 +7,7 @@ import type { Log } from "../log/log.ts";
 import type { WireDialect } from "../options.ts";
 import { ownsDumpSocket, roomForText_bytes } from "./asker.ts";
 import { createDumpSocket } from "./dump-socket.ts";
+import { keepFirst, keepLast } from "./fit.ts";
 import { infoJson } from "./json.ts";
 import type { DaemonRow } from "./report.ts";
 import { makeInSlices } from "./slices.ts";
@@ -119,19 +120,4 @@ export function createInfoRequests(options: InfoRequestsOptions): InfoRequests {
       }
     },
   };
-}
-
-/** The first chunks that fit; every chunk ends at a line's end. */
-function keepFirst(chunks: readonly Buffer[], room_bytes: number): Buffer[] {
-  let left_bytes = room_bytes;
-  const first_out = chunks.findIndex((chunk) => {
-    left_bytes -= chunk.length;
-    return left_bytes < 0;
-  });
-  return first_out < 0 ? [...chunks] : chunks.slice(0, first_out);
-}
-
-/** The last chunks that fit. */
-function keepLast(chunks: readonly Buffer[], room_bytes: number): Buffer[] {
-  return keepFirst(chunks.toReversed(), room_bytes).reverse();
 }

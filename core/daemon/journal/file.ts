@@ -2,12 +2,13 @@
  * The journal as the running daemon writes it: append-only, one write per turn of the drain loop, rewritten when most of it is
  * garbage. It is not fsynced: it must outlive the daemon, and a host's death takes the locks along.
  */
-import { closeSync, constants, ftruncateSync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync, writeSync } from "node:fs";
 import { DEADLINES } from "../../deadlines.ts";
 import { LIMITS } from "../../limits.ts";
 import type { JournalRecord } from "../../locking/api.ts";
-import { encodeHeader, encodeRecord, type JournalHeader } from "./record.ts";
+import { encodeRecord, type JournalHeader } from "./record.ts";
 import type { JournalCounts, JournalTable } from "./table.ts";
+import { NOT_WRITTEN, unlinkIfThere, type Written, writeWhole } from "./write-whole.ts";
 
 export interface JournalOptions {
   readonly path: string;
@@ -155,57 +156,4 @@ export function openJournal(options: JournalOptions): Journal {
   }
   const isEmpty = () => table.liveRecords() === 0;
   return { path, append, flush, isBehind, isEmpty, counts: table.counts, close };
-}
-
-interface Written {
-  readonly fd: number;
-  size_bytes: number;
-}
-
-/** No file could be made yet. */
-const NOT_WRITTEN: Written = { fd: -1, size_bytes: 0 };
-
-/**
- * Writes a complete file beside `path` and renames it over: at any moment one complete file has the name. The name of the new
- * file is guessable, so it is created exclusively and never through a link.
- */
-function writeWhole(path: string, header: JournalHeader, table: JournalTable): Written {
-  const fresh_path = `${path}.new`;
-  unlinkIfThere(fresh_path);
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-  const fd = openSync(fresh_path, flags, 0o600);
-  try {
-    const size_bytes = writeAll(fd, header, table);
-    renameSync(fresh_path, path);
-    return { fd, size_bytes };
-  } catch (error) {
-    closeSync(fd);
-    unlinkIfThere(fresh_path);
-    throw error;
-  }
-}
-
-function writeAll(fd: number, header: JournalHeader, table: JournalTable): number {
-  let size_bytes = 0;
-  let piece = encodeHeader(header);
-  const put = () => {
-    const bytes = Buffer.from(piece);
-    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
-    size_bytes += bytes.length;
-    piece = "";
-  };
-  for (const line of table.lines()) {
-    piece += line;
-    if (piece.length >= LIMITS.journal_read_size_bytes) put();
-  }
-  put();
-  return size_bytes;
-}
-
-function unlinkIfThere(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
-  }
 }
