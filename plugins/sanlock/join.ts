@@ -70,7 +70,8 @@ function tellTimes({ identity, tools }: LockspaceState, prepared: Prepared, node
     context.news({ kind: "log", level: "warning", text });
   }
   const clean = `${free_min} to ${free_max} s`;
-  const unclean = `${held_min} to ${held_max} s`;
+  // sanlock takes its own lease up again at once when it still has the host name that it wrote it with.
+  const unclean = `up to ${held_max} s`;
   const held = prepared.was_held;
   const text =
     held === null

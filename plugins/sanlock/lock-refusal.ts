@@ -18,8 +18,13 @@ export function refuseLock(
   const { rv } = result;
   if (rv === ERRNO.EAGAIN || isRace(rv) || isOwnerFailed(rv))
     return refuseHeld(state, kind, mode, lease, result);
+  // sanlock takes no acquire from a connection whose lockspace it is giving up; its kill path is on its way to lvmlockctl.
   if (rv === ERRNO.EBUSY)
-    return refuse("EAGAIN", "sanlock is still busy with the same lock", { lm_result: rv, retry: "soon" });
+    return refuse(
+      "EVGKILLED",
+      "sanlock can't renew the lockspace and gives no new lock until those that are held are given back",
+      { lm_result: rv },
+    );
   if (rv === ERRNO.EUCLEAN)
     return refuse("EORPHAN", "an earlier lvmlockd of this host left the lock behind as an orphan", {
       lm_result: rv,
