@@ -224,6 +224,24 @@ const ownSettings = {
     description: "The plugin that serves VGs of lock type idm.",
     reason: "Drives with locks of their own are rare; absent means that requests for them are refused.",
   }),
+  "sanlock/lease_path_template": setting(absolutePath(), {
+    default: "/dev/mapper/{vg}-{lv}",
+    file: "lvmlockd.conf",
+    description: "Where the LV with a VG's sanlock leases is; {vg} and {lv} stand for their names.",
+    reason: "For tests and containers without device-mapper only, where a plain file holds the leases.",
+  }),
+  "sanlock/lease_file_sector_size": setting(oneInteger([512, 4096], "bytes"), {
+    default: 512,
+    file: "lvmlockd.conf",
+    description: "Sector size to assume for leases in a plain file.",
+    reason: "A file has no sectors; on devices sanlock's leases follow the device.",
+  }),
+  "sanlock/info_directory": setting(absolutePath(), {
+    default: "/var/lib/lvm",
+    file: "lvmlockd.conf",
+    description: "Directory of the lvmlockd_info_<vg> files, from which a damaged host lease is repaired.",
+    reason: "The directory of the C daemon, which reads and writes the same files.",
+  }),
 } as const;
 
 /** Every setting we read, by its full name. Docs, checks and types all come from this table. */

@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
 import type { LoadedConfig } from "../../grammar/load-options.ts";
 import type { SettingName, Settings } from "../../grammar/settings.ts";
-import type { LockType } from "../../plugins/contract.ts";
+import type { LockType, ManagerContext } from "../../plugins/contract.ts";
+import type { PluginHostOptions } from "../../plugins/host/host.ts";
 import type { DaemonOptions, SyslogPriority, WireDialect } from "./options.ts";
 
 export interface DaemonConfig {
@@ -19,6 +20,8 @@ export interface DaemonConfig {
   /** 0 for the lock manager's own. */
   readonly io_timeout_s: number;
   readonly lock_managers: Readonly<Partial<Record<LockType, string>>>;
+  /** The lock managers' own sections of lvmlockd.conf, by the lock type they serve. */
+  readonly manager_settings: PluginHostOptions["settings"];
   /** 0 for no limit. */
   readonly wait_limit_ms: number;
   readonly config_directory: string;
@@ -60,6 +63,7 @@ export function resolveConfig(options: DaemonOptions, loaded: LoadedConfig, runn
     host_id,
     io_timeout_s: options.sanlock_timeout_s ?? settings["daemon/sanlock_timeout"],
     lock_managers: lockManagers(options, settings),
+    manager_settings: { sanlock: sectionOf(settings, "sanlock") },
     wait_limit_ms: settings["daemon/wait_limit_s"] * 1000,
     config_directory: configDirectory(options, runner),
     dialect: options.wire_dialect,
@@ -128,6 +132,14 @@ function lockManagers(options: DaemonOptions, settings: Settings): DaemonConfig[
     dlm: settings["lock_managers/dlm"],
     ...(idm === undefined ? {} : { idm }),
   };
+}
+
+/** The settings of one section, without its name in front. */
+function sectionOf(settings: Settings, section: "sanlock"): ManagerContext["settings"] {
+  const rows = Object.entries(settings).filter(([name]) => name.startsWith(`${section}/`));
+  return Object.fromEntries(
+    rows.map(([name, value]) => [name.slice(section.length + 1), value]),
+  ) as ManagerContext["settings"];
 }
 
 function resolveHostId(options: DaemonOptions, settings: Settings, { directory }: Runner): number | string {

@@ -137,7 +137,7 @@ async function loadManagers(
     test_mode: config.test_mode,
     io_timeout_s: config.io_timeout_s,
     lvmlockctl_path,
-    settings: {},
+    settings: config.manager_settings,
     log: log.write,
     news(lock_type, news) {
       if (news.kind === "lockspace-lost") lost(news.lockspace_name, news.reason);

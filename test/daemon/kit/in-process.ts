@@ -46,6 +46,7 @@ export async function tryInProcess(
     host_id: 0,
     io_timeout_s: 0,
     lock_managers: { dlm: "local", sanlock: "local" },
+    manager_settings: {},
     wait_limit_ms: 0,
     config_directory: scratch.path,
     dialect: "2.03.40",
