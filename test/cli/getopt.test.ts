@@ -51,6 +51,10 @@ describe("options as getopt_long reads them", () => {
     expect(result.options).toEqual([{ name: "reportformat", value: "json" }]);
   });
 
+  test("an argument behind = leaves the next word alone", () => {
+    expect(parsed(LVMLOCKCTL, ["--socket=/s", "who", "vg0"]).operands).toEqual(["who", "vg0"]);
+  });
+
   test("a lone dash is an operand", () => {
     expect(parsed(LVMLOCKCTL, ["-"]).operands).toEqual(["-"]);
   });

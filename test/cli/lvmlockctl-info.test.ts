@@ -1,12 +1,17 @@
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, describe, expect, test } from "bun:test";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { infoText } from "../../cli/lvmlockctl/info-table.ts";
 import { compatibleLines } from "../../cli/lvmlockctl/raw-lines.ts";
 import { rawReport } from "../../cli/lvmlockctl/raw-report.ts";
 import { parseReport } from "../../cli/lvmlockctl/report-schema.ts";
+import { STANDARD_SOCKET_PATH, socketPath } from "../../cli/lvmlockctl/socket-path.ts";
+import { stopReason } from "../../cli/lvmlockctl/stop-reason.ts";
 import { whoText } from "../../cli/lvmlockctl/who.ts";
 import type { InfoReport, LockRow, LockspaceRow, WaiterRow } from "../../core/daemon/info/report.ts";
 import { EXIT } from "../../core/errors.ts";
 import { quoteText } from "../../core/wire/quote.ts";
+import { makeScratch } from "../rig/scratch.ts";
 import { runProgram, type StubAnswer, type StubDaemon, startStub } from "./stub-daemon.ts";
 
 const RAW = `info=structs unused_action_count=31 unused_client_count=31 unused_resource_count=29 unused_lock_count=32
@@ -188,6 +193,10 @@ describe("who", () => {
     }
   });
 
+  test("of one VG leaves the others out", () => {
+    expect(whoText(report, { vg_name: "vg1", lv: "" })).toContain("vg1 is held by nobody");
+  });
+
   test("of a free lock says that nobody has it", () => {
     expect(whoText(report, { vg_name: "vg0", lv: "lv9" })).toContain(
       "vg0/lv9 is held by nobody on this host",
@@ -196,6 +205,39 @@ describe("who", () => {
 
   test("of the global lock looks at that lock only", () => {
     expect(whoText(report, { vg_name: "", lv: "" })).toContain("The global lock is held by nobody");
+  });
+});
+
+describe("why lockspaces do not stop", () => {
+  test("is an active LV, a command that runs, or the stop itself", () => {
+    expect(stopReason(reportOf({ lock: [LV_LOCK, VG_LOCK] }))).toBe(
+      "vg0 has 1 active LV (lvchange -an, or --force 1)",
+    );
+    expect(stopReason(reportOf({ lock: [VG_LOCK] }))).toBe("vg0 is used by pid 4711 (lvcreate)");
+    expect(stopReason(reportOf({ lockspace: [{ ...LOCKSPACE, state: "stopping" }] }))).toBe(
+      "vg0 is stopping",
+    );
+  });
+});
+
+describe("the socket that is talked to", () => {
+  const scratch = makeScratch("xdg");
+  const own = join(scratch.path, "lvm", "lvmlockd.socket");
+  const env = { XDG_RUNTIME_DIR: scratch.path };
+  afterAll(() => scratch.remove());
+
+  test("is the one that is named, else that of the environment, else the standard one", () => {
+    expect(socketPath("/s", { LVM_LVMLOCKD_SOCKET: "/e" }, 0)).toBe("/s");
+    expect(socketPath(null, { LVM_LVMLOCKD_SOCKET: "/e" }, 0)).toBe("/e");
+    expect(socketPath(null, {}, 0)).toBe(STANDARD_SOCKET_PATH);
+    expect(socketPath(null, env, 1000)).toBe(STANDARD_SOCKET_PATH);
+  });
+
+  test("is a user's own when that user runs a daemon, but never for root", () => {
+    mkdirSync(dirname(own));
+    writeFileSync(own, "");
+    expect(socketPath(null, env, 1000)).toBe(own);
+    expect(socketPath(null, env, 0)).toBe(STANDARD_SOCKET_PATH);
   });
 });
 
