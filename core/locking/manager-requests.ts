@@ -37,7 +37,7 @@ export function handleOnManager(state: State, client: Client, request: Request):
           vg_lock_args,
           set_lock_args,
           align_mb: request.align_mb,
-          enable_global_lock: request.opts.enable,
+          enable_global_lock: holdsGlobalLock(state, request, lock_type),
         },
         vgMade,
         parts,
@@ -115,6 +115,17 @@ function answer(
   } else {
     reply(state, client, request, null, result, { lm_result, detail });
   }
+}
+
+/**
+ * Whether a new VG is to hold the global lock. lvm leaves that to us as a rule ("none"): the first VG of the host does, as
+ * with the C daemon, and any further one would be a duplicate.
+ */
+function holdsGlobalLock(state: State, { opts }: Request, lock_type: LockType): boolean {
+  if (opts.enable || opts.disable) return opts.enable;
+  return (
+    state.gl_type === lock_type && state.gl_vg === "" && state.by_vg.size === 0 && state.globals.size === 0
+  );
 }
 
 /** The args that a call made, and those of the request where it made none. */

@@ -263,6 +263,21 @@ describe("a global lock that lives in a VG", () => {
     expect(a.gl("ex")).toBe(0);
     expect(rig.newCalls()).toEqual(["lock GLLK ex"]);
   });
+
+  test("is wanted from the first VG of the host, from no further one, and as the command says when it says so", () => {
+    const rig = sanlockRig([]);
+    rig.script("initVg", () => done({ vg_lock_args: "1.0.0:lvmlock", global_lock: "disabled" }));
+    const wanted = (enable_global_lock: boolean) => expect.objectContaining({ enable_global_lock });
+    const make = (opts: { enable?: true; disable?: true } = {}): unknown => {
+      rig.client().ask("init_vg", { vg_name: "new", vg_lock_type: "sanlock", opts });
+      return rig.calls("initVg").at(-1)?.args;
+    };
+    expect([make(), make({ disable: true }), make({ enable: true })]).toEqual(
+      [true, false, true].map(wanted),
+    );
+    rig.startVg("vg1");
+    expect([make(), make({ enable: true })]).toEqual([false, true].map(wanted));
+  });
 });
 
 describe("duplicate global locks", () => {
