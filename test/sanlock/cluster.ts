@@ -28,14 +28,24 @@ export interface Cluster {
 
 const SHARED_MEMORY = "/dev/shm";
 
-export async function startCluster(host_count: number, settings: object = {}): Promise<Cluster> {
+export interface ClusterOptions {
+  /** More settings of the plugin. */
+  readonly settings?: object;
+  /** False for sanlock daemons alone. */
+  readonly hosts?: boolean;
+}
+
+export async function startCluster(
+  host_count: number,
+  cluster_options: ClusterOptions = {},
+): Promise<Cluster> {
   const directory = mkdtempSync(join(SHARED_MEMORY, "lockd-sanlock-"));
   const kill_script = join(directory, "killpath");
   const kill_file = join(directory, "killed");
   writeFileSync(kill_script, `#!/bin/sh\necho "$@" >> ${kill_file}\n`);
   chmodSync(kill_script, 0o755);
   const options: HostOptions = {
-    settings: { lease_path_template: join(directory, "{vg}-{lv}"), ...settings },
+    settings: { lease_path_template: join(directory, "{vg}-{lv}"), ...cluster_options.settings },
     lvmlockctl_path: kill_script,
   };
   const numbers = Array.from({ length: host_count }, (_, index) => index);
@@ -46,7 +56,8 @@ export async function startCluster(host_count: number, settings: object = {}): P
     if (daemon === undefined) throw new RangeError(`there is no host ${index}`);
     return daemon;
   };
-  const hosts = await Promise.all(numbers.map((index) => startHost(at(index), options)));
+  const wanted = cluster_options.hosts === false ? [] : numbers;
+  const hosts = await Promise.all(wanted.map((index) => startHost(at(index), options)));
   const leaseFile = (vg_name: string): string =>
     join(directory, `${vg_name.replaceAll("-", "--")}-${LOCK_LV}`);
   return {

@@ -210,7 +210,7 @@ describe("host ids and lease sizes", () => {
   });
 
   test("leases of 1 and 2 MiB on 4K sectors have room for 250 and 500 hosts", async () => {
-    const wide = await startCluster(1, { lease_file_sector_size: 4096 });
+    const wide = await startCluster(1, { settings: { lease_file_sector_size: 4096 } });
     try {
       for (const [align_mb, most] of [
         [1, 250],

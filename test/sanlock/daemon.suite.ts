@@ -1,0 +1,213 @@
+/** lvmlockd over real sanlock: two hosts, their clients, and what lvm asks of them. */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { wireResult } from "../../core/errors.ts";
+import { resultOf } from "../rig/replies.ts";
+import { type Client, createVg, type Daemons, startDaemons, startVg } from "./daemons.ts";
+
+setDefaultTimeout(60_000);
+
+let daemons: Daemons;
+let first: Client;
+let second: Client;
+
+beforeAll(async () => {
+  daemons = await startDaemons(2);
+  await createVg(daemons, "vg0", [0, 1]);
+  first = await daemons.client(0);
+  second = await daemons.client(1);
+});
+afterAll(() => daemons.close());
+
+const vg = (mode: string, more: object = {}) => ({ mode, vg_name: "vg0", ...more });
+const lv = (name: string, mode: string, lv_lock_args: string) => ({
+  mode,
+  vg_name: "vg0",
+  lv_name: name,
+  lv_uuid: `uuid-${name}`,
+  vg_lock_type: "sanlock",
+  vg_lock_args: "1.0.0:lvmlock",
+  lv_lock_args,
+  opts: "persistent",
+});
+
+async function newLv(client: Client, name: string): Promise<string> {
+  const keys = { vg_name: "vg0", vg_lock_type: "sanlock", vg_lock_args: "1.0.0:lvmlock" };
+  expect(await client.result("find_free_lock", { ...keys, lv_size_bytes: 0 })).toBe(0);
+  const made = await client.ask("init_lv", {
+    ...keys,
+    lv_name: name,
+    lv_uuid: `uuid-${name}`,
+    prev_lv_args: "none",
+  });
+  expect(resultOf(made)).toBe(0);
+  return String(made.get("lv_lock_args"));
+}
+
+describe("two lvmlockd", () => {
+  for (const request of ["lock_gl", "lock_vg"] as const) {
+    for (const [held, wanted] of [
+      ["sh", "sh"],
+      ["sh", "ex"],
+      ["ex", "sh"],
+      ["ex", "ex"],
+    ] as const) {
+      test(`${request} held ${held} by one, wanted ${wanted} by the other`, async () => {
+        const keys = (mode: string) => (request === "lock_gl" ? { mode } : vg(mode));
+        expect(await first.result(request, keys(held))).toBe(0);
+        const asked = second.ask(request, { ...keys(wanted), max_retries: 0 });
+        const answer = await asked;
+        if (held === "sh" && wanted === "sh") {
+          expect(resultOf(answer)).toBe(0);
+        } else {
+          expect(resultOf(answer)).toBe(wireResult("EAGAIN"));
+          // What was refused before is granted within milliseconds of its release.
+          const again = second.result(request, keys(wanted));
+          await Bun.sleep(30);
+          expect(await first.result(request, keys("un"))).toBe(0);
+          expect(await again).toBe(0);
+        }
+        if (held === "sh" && wanted === "sh") expect(await first.result(request, keys("un"))).toBe(0);
+        expect(await second.result(request, keys("un"))).toBe(0);
+      });
+    }
+  }
+
+  test("an LV that is active on one host is refused on the other, with its owner", async () => {
+    const args = await newLv(first, "one");
+    expect(await first.result("lock_lv", lv("one", "ex", args))).toBe(0);
+    const answer = await second.ask("lock_lv", lv("one", "ex", args));
+    expect(resultOf(answer)).toBe(wireResult("EAGAIN"));
+    expect([...answer].join(" ")).toContain("owner_host_id,1");
+    expect(await first.result("lock_lv", lv("one", "un", args))).toBe(0);
+    expect(await second.result("lock_lv", lv("one", "ex", args))).toBe(0);
+    expect(await second.result("lock_lv", lv("one", "un", args))).toBe(0);
+  });
+
+  test("a client that dies with a lock gives it to the other host", async () => {
+    const doomed = await daemons.client(0);
+    expect(await doomed.result("lock_vg", vg("ex"))).toBe(0);
+    const waiting = second.result("lock_vg", vg("ex"));
+    doomed.close();
+    expect(await waiting).toBe(0);
+    expect(await second.result("lock_vg", vg("un"))).toBe(0);
+  });
+});
+
+describe("a counter under the VG lock loses no update", () => {
+  const ROUNDS = 1000;
+  const path = (): string => join(daemons.cluster.directory, "counter");
+
+  async function count(
+    host: number,
+    rounds: number,
+    during: (round: number) => void = () => {},
+  ): Promise<void> {
+    let client = await daemons.client(host);
+    for (let round = 0; round < rounds; round++) {
+      // lvm sends its request again when the daemon has given up on a lock that is held.
+      while ((await client.result("lock_vg", vg("ex"))) !== 0) await Bun.sleep(5);
+      const value = Number(readFileSync(path(), "utf8"));
+      // The other host's turn comes here, unless the lock holds it off.
+      await Bun.sleep(0);
+      writeFileSync(path(), String(value + 1));
+      if (round % 100 === 99) {
+        // A client that dies instead of unlocking.
+        client.close();
+        client = await daemons.client(host);
+      } else {
+        expect(await client.result("lock_vg", vg("un"))).toBe(0);
+      }
+      during(round);
+    }
+    client.close();
+  }
+
+  test(`by ${2 * ROUNDS} increments, with clients that die and a sanlock that stops for a while`, async () => {
+    writeFileSync(path(), "0");
+    const stop = (round: number): void => {
+      if (round !== ROUNDS / 2) return;
+      daemons.cluster.sanlock[1]?.signal("SIGSTOP");
+      setTimeout(() => daemons.cluster.sanlock[1]?.signal("SIGCONT"), 1500);
+    };
+    await Promise.all([count(0, ROUNDS, stop), count(1, ROUNDS)]);
+    expect(Number(readFileSync(path(), "utf8"))).toBe(2 * ROUNDS);
+  });
+
+  test("while one lvmlockd is killed and started again", async () => {
+    writeFileSync(path(), "0");
+    const counting = count(0, ROUNDS);
+    await count(1, 50);
+    await daemons.restart(1);
+    await startAgain(1);
+    await Promise.all([counting, count(1, 200)]);
+    expect(Number(readFileSync(path(), "utf8"))).toBe(ROUNDS + 250);
+    second = await daemons.client(1);
+  });
+
+  /** The daemon adopts the lockspace by itself, because it was started when the one before died. */
+  async function startAgain(host: number): Promise<void> {
+    const client = await daemons.client(host);
+    while ((await client.result("query_lock_vg", { vg_name: "vg0" })) !== 0) await Bun.sleep(20);
+    client.close();
+  }
+});
+
+describe("after kill -9 and a restart", () => {
+  test("lvmlockd answers at once, has what it held, and the other host can't get it until it is released", async () => {
+    const kept = await newLv(second, "kept");
+    const shared = await newLv(second, "shared");
+    expect(await second.result("lock_lv", lv("kept", "ex", kept))).toBe(0);
+    expect(await second.result("lock_lv", lv("shared", "sh", shared))).toBe(0);
+    await daemons.restart(1);
+    second = await daemons.client(1);
+    const query = (name: string) => ({ vg_name: "vg0", lv_uuid: `uuid-${name}`, lv_name: name });
+    while ((await second.result("query_lock_vg", { vg_name: "vg0" })) !== 0) await Bun.sleep(20);
+    const mode = async (name: string) => (await second.ask("query_lock_lv", query(name))).get("mode");
+    if (existsSync("/sys/class/misc/device-mapper")) {
+      // device-mapper knows that these LVs are not active, so their locks are released instead.
+      expect([await mode("kept"), await mode("shared")]).toEqual(["un", "un"]);
+      return;
+    }
+    expect([await mode("kept"), await mode("shared")]).toEqual(["ex", "sh"]);
+    expect(await first.result("lock_lv", lv("kept", "sh", kept))).toBe(wireResult("EAGAIN"));
+    expect(await second.result("lock_lv", lv("kept", "un", kept))).toBe(0);
+    expect(await second.result("lock_lv", lv("shared", "un", shared))).toBe(0);
+    expect(await first.result("lock_lv", lv("kept", "ex", kept))).toBe(0);
+    expect(await first.result("lock_lv", lv("kept", "un", kept))).toBe(0);
+  });
+});
+
+describe("a VG", () => {
+  test("whose start fails says so to the command that waits for it", async () => {
+    await expect(startVg(daemons, 0, "nowhere")).rejects.toThrow(/does not exist|-212/);
+  });
+
+  test("that is lost is killed by lvmlockctl --kill, answers EVGKILLED, and delays nobody else", async () => {
+    await createVg(daemons, "vgk", [0]);
+    expect(await first.result("kill_vg", { vg_name: "vgk" })).toBe(0);
+    expect(await first.result("lock_vg", { mode: "ex", vg_name: "vgk" })).toBe(wireResult("EVGKILLED"));
+    expect(await first.result("lock_vg", vg("ex"))).toBe(0);
+    expect(await first.result("lock_vg", vg("un"))).toBe(0);
+    expect(await first.result("drop_vg", { vg_name: "vgk" })).toBe(0);
+    await startVg(daemons, 0, "vgk");
+    expect(await first.result("lock_vg", { mode: "ex", vg_name: "vgk" })).toBe(0);
+    expect(await first.result("lock_vg", { mode: "un", vg_name: "vgk" })).toBe(0);
+  });
+
+  test("is removed while nobody else has it, and the other host is told", async () => {
+    await createVg(daemons, "vgr", [0, 1]);
+    expect(await first.result("lock_vg", { mode: "ex", vg_name: "vgr" })).toBe(0);
+    expect(await first.result("busy_vg", { vg_name: "vgr" })).toBe(wireResult("EBUSY"));
+    expect(await second.result("stop_vg", { vg_name: "vgr" })).toBe(0);
+    // The C daemon of Debian 13 never answers this one.
+    const freed = first.result("free_vg", {
+      vg_name: "vgr",
+      vg_lock_type: "sanlock",
+      vg_lock_args: "1.0.0:lvmlock",
+    });
+    expect(await freed).toBe(0);
+    await expect(startVg(daemons, 1, "vgr")).rejects.toThrow(new RegExp(String(wireResult("EREMOVED"))));
+  });
+});
