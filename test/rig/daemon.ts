@@ -30,6 +30,11 @@ export interface RunningDaemon {
   destroy(): Promise<void>;
 }
 
+export interface LaunchedDaemon extends RunningDaemon {
+  /** True when it has answered a hello, false when it ended or stayed silent. */
+  ready(): Promise<boolean>;
+}
+
 const ROOT = join(import.meta.dirname, "..", "..");
 const C_DAEMON = "/usr/sbin/lvmlockd";
 
@@ -60,8 +65,14 @@ async function waitUntilReady(socket_path: string, exited: () => boolean): Promi
   return false;
 }
 
-/** Starts a daemon in the foreground and returns when it has answered a hello; fails with its output when it does not. */
-export async function startDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
+/** Daemons that are to die with this process, however it ends. */
+const alive = new Set<Bun.Subprocess>();
+process.on("exit", () => {
+  for (const child of alive) child.kill("SIGKILL");
+});
+
+/** Starts a daemon in the foreground without waiting for it. */
+export function launchDaemon(setup: DaemonSetup): LaunchedDaemon {
   const scratch = makeScratch(setup.flavour);
   const socket_path = setup.socket_path ?? scratch.file("socket");
   const pid_file = setup.pid_file ?? scratch.file("pid");
@@ -75,30 +86,35 @@ export async function startDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
     stderr: log_fd,
   });
   closeSync(log_fd);
+  alive.add(child);
   let gone = false;
   const exited = child.exited.then((status) => {
     gone = true;
+    alive.delete(child);
     return status;
   });
-  const output = (): string => (existsSync(log_file) ? readFileSync(log_file, "utf8") : "");
-  const destroy = async (): Promise<void> => {
-    child.kill("SIGKILL");
-    await exited;
-    scratch.remove();
-  };
-  if (!(await waitUntilReady(socket_path, () => gone))) {
-    const said = output();
-    await destroy();
-    throw new Error(`${setup.flavour} daemon did not start:\n${said}`);
-  }
   return {
     flavour: setup.flavour,
     pid: child.pid,
     socket_path,
     pid_file,
-    output,
+    output: () => (existsSync(log_file) ? readFileSync(log_file, "utf8") : ""),
     exited,
     kill: (signal) => child.kill(signal),
-    destroy,
+    ready: () => waitUntilReady(socket_path, () => gone),
+    destroy: async () => {
+      child.kill("SIGKILL");
+      await exited;
+      scratch.remove();
+    },
   };
+}
+
+/** Starts a daemon in the foreground and returns when it has answered a hello; fails with its output when it does not. */
+export async function startDaemon(setup: DaemonSetup): Promise<RunningDaemon> {
+  const daemon = launchDaemon(setup);
+  if (await daemon.ready()) return daemon;
+  const said = daemon.output();
+  await daemon.destroy();
+  throw new Error(`${setup.flavour} daemon did not start:\n${said}`);
 }
