@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { hideDeviceMapper } from "../rig/without-device-mapper.ts";
 
 export interface Finished {
   readonly status: number;
@@ -67,6 +68,8 @@ async function succeed(words: readonly string[], env: Record<string, string>): P
 /** Puts an empty directory at /run and lvm's configuration into `scratch_path`. Only inside the test's own namespaces. */
 export async function prepareLvmHost(scratch_path: string, devices: readonly string[]): Promise<LvmHost> {
   await succeed(["mount", "-t", "tmpfs", "tmpfs", "/run"], {});
+  // With activation = 0 no LV is in device-mapper, and locks of LVs that are not there are not adopted.
+  hideDeviceMapper();
   // The C daemon and lvm expect what the system's boot makes.
   for (const directory of ["/run/lvm", "/run/lock/lvm"]) mkdirSync(directory, { recursive: true });
   const system_dir = join(scratch_path, "etc");

@@ -3,8 +3,8 @@
  *
  *   bun run test/real/main.ts
  *
- * lvm's paths under /run are compiled in, so everything runs in mount and network namespaces of its own: an empty /run, and
- * no other user of lvmlockctl's abstract socket. Needs root, util-linux, lvm2 and lvm2-lockd.
+ * lvm's paths under /run are compiled in, so everything runs in mount, network and pid namespaces of its own: an empty /run,
+ * no other user of lvmlockctl's abstract socket, and no daemon that outlives the test. Needs root, util-linux, lvm2 and lvm2-lockd.
  */
 import { existsSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,6 +12,15 @@ import { makeScratch } from "../rig/scratch.ts";
 
 const DEVICES = 3;
 const DEVICE_SIZE_BYTES = 64 * 1024 * 1024;
+const NAMESPACES = [
+  "/usr/bin/unshare",
+  "--mount",
+  "--net",
+  "--pid",
+  "--fork",
+  "--kill-child",
+  "--mount-proc",
+];
 const PROGRAMS = ["/usr/sbin/lvm", "/usr/sbin/lvmlockd", "/usr/sbin/lvmlockctl", "/usr/bin/unshare"];
 
 if (process.env.LVMLOCKD_TEST_NO_LVM === "1") {
@@ -54,13 +63,10 @@ try {
     devices.push(run("losetup", "--find", "--show", image));
   }
   const suite = join(import.meta.dirname, "lvm.suite.ts");
-  const tests = Bun.spawn(
-    ["/usr/bin/unshare", "--mount", "--net", process.execPath, "test", "--bail", suite],
-    {
-      env: { ...process.env, LVMLOCKD_TEST_DEVICES: devices.join(","), LVMLOCKD_TEST_SCRATCH: scratch.path },
-      stdio: ["ignore", "inherit", "inherit"],
-    },
-  );
+  const tests = Bun.spawn([...NAMESPACES, process.execPath, "test", "--bail", suite], {
+    env: { ...process.env, LVMLOCKD_TEST_DEVICES: devices.join(","), LVMLOCKD_TEST_SCRATCH: scratch.path },
+    stdio: ["ignore", "inherit", "inherit"],
+  });
   process.exitCode = await tests.exited;
 } finally {
   for (const device of devices) run("losetup", "--detach", device);
