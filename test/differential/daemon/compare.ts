@@ -3,6 +3,8 @@ import type { RequestSpec } from "../../rig/requests.ts";
 
 /** One request and what became of it. null: the daemon keeps the client waiting (or never answers). */
 export interface Exchange {
+  /** Exchanges of the same step became known together: one request can let several others go on. */
+  readonly step: number;
   readonly client: number;
   /** The request with real names; for bytes that are no request, its name is "garbage". */
   readonly request: RequestSpec;

@@ -40,7 +40,8 @@ export function mayWait(spec: RequestSpec): boolean {
   return lockKey(spec) !== undefined && (spec.keys.mode === "ex" || spec.keys.mode === "sh");
 }
 
-const isPersistent = (spec: RequestSpec): boolean => String(spec.keys.opts ?? "").includes("persistent");
+export const isPersistent = (spec: RequestSpec): boolean =>
+  String(spec.keys.opts ?? "").includes("persistent");
 
 const isCancel = (spec: RequestSpec): boolean =>
   spec.keys.mode === "un" && String(spec.keys.opts ?? "").includes("unlock_cancel");
@@ -58,6 +59,8 @@ export function makeHoldings(): Holdings {
 
   const others = (key: string, client: number): boolean =>
     [...(holders.get(key) ?? [])].some((holder) => holder !== client);
+  const inUse = (key: string): boolean =>
+    others(key, -1) || persistent.has(key) || [...waiting.values()].some((waiter) => waiter.key === key);
   const heldBelow = (client: number, key: string): boolean =>
     [...holders].every(([held, clients]) => held === key || !clients.has(client) || held < key);
   const clearVg = (vg_name: string): void => {
@@ -68,6 +71,8 @@ export function makeHoldings(): Holdings {
 
   return {
     allowed: (client, spec) => {
+      // The C daemon frees an LV that is locked, and forgets the lock with it.
+      if (spec.request === "free_lv") return !inUse(`2:${spec.keys.vg_name}:${spec.keys.lv_uuid}`);
       const key = lockKey(spec);
       if (key === undefined) return true;
       const waiters = [...waiting.values()].filter((waiter) => waiter.key === key);

@@ -1,5 +1,7 @@
 import { type ReplyFields, resultOf } from "../../rig/replies.ts";
+import type { RequestSpec } from "../../rig/requests.ts";
 import type { Exchange } from "./compare.ts";
+import { isPersistent, lockKey, mayWait } from "./holdings.ts";
 
 /** A way in which our daemon is meant to answer otherwise than lvmlockd 2.03.16, or in which that one is not steady. */
 export interface IntendedDifference {
@@ -20,9 +22,15 @@ export interface IntendedDifference {
   readonly explains: (exchange: Exchange, history: readonly Exchange[]) => boolean;
 }
 
-const ENOLS = -210;
+const ENOENT = -2;
 const EBUSY = -16;
-const ENOLCK = -37;
+const EEXIST = -17;
+const EINVAL = -22;
+const EALREADY = -114;
+const ENOLS = -210;
+const EVGKILLED = -217;
+
+const sameVg = (one: RequestSpec, other: RequestSpec): boolean => one.keys.vg_name === other.keys.vg_name;
 
 /** Requests of the C daemon's worker thread, and those that end a lockspace: after them it looks for what it can forget. */
 const REAPING = new Set([
@@ -38,8 +46,36 @@ const REAPING = new Set([
   "drop_vg",
 ]);
 
+const ENDS_VG = new Set(["stop_vg", "free_vg", "rename_vg_before", "drop_vg"]);
+
 const reaped = (history: readonly Exchange[]): boolean =>
   history.some(({ request }) => REAPING.has(request.request));
+
+/** Both results, C's first. */
+const results = (c: ReplyFields | null, ours: ReplyFields | null): string =>
+  c === null || ours === null ? "" : `${resultOf(c)} ${resultOf(ours)}`;
+
+const isGrant = ({ request, c }: Exchange): boolean => mayWait(request) && c !== null && resultOf(c) === 0;
+
+/** True when no VG is started, as far as the replies say. */
+function nothingStarted(history: readonly Exchange[]): boolean {
+  const started = new Set<unknown>();
+  for (const { request, ours } of history) {
+    if (request.request === "stop_all") started.clear();
+    if (ours === null || resultOf(ours) !== 0) continue;
+    if (request.request === "start_vg") started.add(request.keys.vg_name);
+    if (ENDS_VG.has(request.request)) started.delete(request.keys.vg_name);
+  }
+  return started.size === 0;
+}
+
+/** The words of result_flags; none for "none". */
+const flagWords = (reply: ReplyFields | null): readonly string[] =>
+  String(reply?.get("result_flags") ?? "")
+    .split(",")
+    .filter((word) => word !== "" && word !== "none");
+
+const saysNone = (reply: ReplyFields): boolean => flagWords(reply).includes("NO_LOCKSPACES");
 
 /** The reply without one key, to see whether the rest agrees. */
 const without = (reply: ReplyFields | null, key: string): string =>
@@ -59,6 +95,86 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
       request.request === "garbage" && c === null && ours !== null && resultOf(ours) < 0,
   },
   {
+    name: "free_lv of an LV without a record",
+    reason:
+      "C answers ENOENT for an LV that was not locked since the VG was started, though its lease can be freed as well",
+    after: "goes-on",
+    noise: false,
+    explains: ({ request, c, ours }) => request.request === "free_lv" && results(c, ours) === `${ENOENT} 0`,
+  },
+  {
+    name: "init_vg that is wrong in two ways",
+    reason: "refused either way: we look at the lock type first, C at the name",
+    after: "goes-on",
+    noise: false,
+    explains: ({ request, c, ours }) =>
+      request.request === "init_vg" && results(c, ours) === `${EEXIST} ${EINVAL}`,
+  },
+  {
+    name: "one persistent lock is kept, not two",
+    reason:
+      "C's own rule is that one persistent lock serves all who ask; it keeps two when both waited. EALREADY is a success for lvm",
+    after: "ends-sequence",
+    noise: false,
+    explains: ({ request, c, ours }) =>
+      mayWait(request) && isPersistent(request) && results(c, ours) === `0 ${EALREADY}`,
+  },
+  {
+    name: "a transient lock under a persistent one is not recorded",
+    reason: "C's own rule is not to record it; it does when both waited and are granted at once",
+    after: "ends-sequence",
+    noise: false,
+    explains: ({ request }, history) => {
+      const grants = history.filter((past) => isGrant(past) && sameVg(past.request, request));
+      const together = (one: Exchange, other: Exchange): boolean =>
+        one.step === other.step && lockKey(one.request) === lockKey(other.request);
+      return grants.some(
+        (one) =>
+          isPersistent(one.request) &&
+          grants.some((other) => !isPersistent(other.request) && together(one, other)),
+      );
+    },
+  },
+  {
+    name: "the removed global lock is told",
+    reason:
+      "C's test mode does not note which VG holds the global lock of sanlock; outside of it, it tells so as we do",
+    after: "goes-on",
+    noise: false,
+    explains: ({ request, c, ours }, history) =>
+      without(c, "result_flags") === without(ours, "result_flags") &&
+      flagWords(ours).includes("WARN_GL_REMOVED") &&
+      flagWords(c).join() ===
+        flagWords(ours)
+          .filter((word) => word !== "WARN_GL_REMOVED")
+          .join() &&
+      [request, ...history.map((past) => past.request)].some((past) => past.request === "free_vg"),
+  },
+  {
+    name: "a killed VG lets nobody wait",
+    reason:
+      "Q21: who waits for a lock of a VG that was killed waits for ever with C, though nobody can get it any more",
+    after: "ends-sequence",
+    noise: false,
+    explains: ({ request, c, ours }, history) =>
+      c === null &&
+      ours !== null &&
+      resultOf(ours) === EVGKILLED &&
+      history.some((past) => past.request.request === "kill_vg" && sameVg(past.request, request)),
+  },
+  {
+    name: "nobody gets a lock after death",
+    reason:
+      "DESIGN: a grant that could not be told is undone; C keeps a persistent VG or GL lock that a dead client had queued for",
+    after: "ends-sequence",
+    noise: false,
+    explains: ({ request, c, ours }, history) =>
+      request.request === "query_lock_vg" &&
+      c?.get("mode") !== "un" &&
+      ours?.get("mode") === "un" &&
+      history.at(-1)?.request.request === "death",
+  },
+  {
     name: "why there is no lockspace",
     reason: FORGETFUL,
     after: "goes-on",
@@ -68,6 +184,7 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
       ours !== null &&
       resultOf(c) === ENOLS &&
       without(c, "result_flags") === without(ours, "result_flags") &&
+      (saysNone(c) === saysNone(ours) || nothingStarted(history)) &&
       reaped(history),
   },
   {
@@ -76,11 +193,7 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
     after: "goes-on",
     noise: true,
     explains: ({ request, c, ours }, history) =>
-      request.request === "running_lm" &&
-      c !== null &&
-      ours !== null &&
-      (resultOf(c) === ENOLCK || resultOf(ours) === ENOLCK) &&
-      reaped(history),
+      request.request === "running_lm" && c !== null && ours !== null && reaped(history),
   },
   {
     name: "the global lock after the last lockspace",
@@ -114,10 +227,17 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
     noise: true,
     explains: ({ request, c, ours }, history) =>
       request.request === "quit" &&
-      c !== null &&
-      ours !== null &&
-      (resultOf(c) === EBUSY || resultOf(ours) === EBUSY) &&
-      reaped(history),
+      [`${EBUSY} 0`, `0 ${EBUSY}`].includes(results(c, ours)) &&
+      reaped(history) &&
+      nothingStarted(history),
+  },
+  {
+    name: "quit when only the lockspace of the global lock is left",
+    reason: "it was started by a lock_gl and nobody holds it: there is nothing to keep the daemon for",
+    after: "ends-sequence",
+    noise: false,
+    explains: ({ request, c, ours }, history) =>
+      request.request === "quit" && results(c, ours) === `${EBUSY} 0` && nothingStarted(history),
   },
 ];
 

@@ -2,10 +2,11 @@
  * The C daemon and ours get the same generated requests from several clients; every reply must agree or be an intended
  * difference.
  *
- *   bun run test/differential/daemon/main.ts [--seed N] [--only PART[:INDEX]] [--control] [--percent P]
+ *   bun run test/differential/daemon/main.ts [--seed N] [--only PART[:INDEX]] [--control] [--percent P] [--keep-going]
  *
  * --only dlm:17 runs that one sequence on a pair of its own; --control compares the C daemon with itself, which shows that
- * the harness and not chance decides; --percent runs that share of every part.
+ * the harness and not chance decides; --percent runs that share of every part; --keep-going reports
+ * every kind of difference once instead of ending with the first.
  */
 import { parseArgs } from "node:util";
 import type { Flavour } from "../../rig/daemon.ts";
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     seed: { type: "string" },
     only: { type: "string" },
     control: { type: "boolean", default: false },
+    "keep-going": { type: "boolean", default: false },
     percent: { type: "string", default: "100" },
   },
 });
@@ -36,6 +38,17 @@ const HISTORY_SHOWN = 12;
 const say = (text: string): void => console.log(text);
 const open = ({ lock_type, lockspaces }: Part): Promise<Session> =>
   openSession({ lock_type, flavours, vgs: VGS, lockspaces });
+
+/** Differences that look like this were reported already. */
+const reported = new Set<string>();
+const kindOf = ({ request, c, ours }: Exchange): string =>
+  [
+    request.request,
+    request.keys.mode,
+    c?.get("op_result"),
+    ours?.get("op_result"),
+    c?.get("result_flags"),
+  ].join(" ");
 
 interface Tally {
   sequences: number;
@@ -71,8 +84,10 @@ async function reportFailure(
   say(`\nDIFFERENT in sequence ${part.name}:${index}, seed ${seed}`);
   say(outcome.history.slice(-HISTORY_SHOWN).map(showExchange).join("\n"));
   say(`-> ${showExchange(outcome.exchange)}`);
-  const fails = async (candidate: Sequence): Promise<boolean> =>
-    (await runAlone(part, candidate)).kind === "differed";
+  const fails = async (candidate: Sequence): Promise<boolean> => {
+    const found = await runAlone(part, candidate);
+    return found.kind === "differed" && kindOf(found.exchange) === kindOf(outcome.exchange);
+  };
   if (!(await fails(sequence))) {
     say("Alone, on a new pair of daemons, it agrees: it needs what ran before. Replay with:");
     say(`  bun run test/differential/daemon/main.ts --seed ${seed} --only ${part.name}`);
@@ -93,6 +108,7 @@ async function runPart(part: Part, tally: Tally): Promise<boolean> {
   let session: Session | null = null;
   let inSession = 0;
   let index = -1;
+  let agreed = true;
   try {
     for (const sequence of sequencesOf(part, seed)) {
       index++;
@@ -107,8 +123,12 @@ async function runPart(part: Part, tally: Tally): Promise<boolean> {
       const outcome = await session.run(sequence);
       inSession++;
       if (outcome.kind === "differed") {
-        await reportFailure(part, index, sequence, outcome);
-        return false;
+        agreed = false;
+        const kind = kindOf(outcome.exchange);
+        if (!reported.has(kind)) await reportFailure(part, index, sequence, outcome);
+        reported.add(kind);
+        if (!values["keep-going"]) break;
+        continue;
       }
       tally.sequences++;
       tally.exchanges += outcome.exchanges;
@@ -121,7 +141,7 @@ async function runPart(part: Part, tally: Tally): Promise<boolean> {
     await session?.destroy();
   }
   say(`${part.name}: done in ${((Date.now() - began) / 1000).toFixed(1)} s`);
-  return true;
+  return agreed;
 }
 
 say(`seed ${seed}${values.control ? ", the C daemon against itself" : ""}`);

@@ -17,7 +17,7 @@ export const VGS = 3;
 
 /** Some thousands of sequences; the C daemon's sleeps (3 s for each sanlock start) decide how they are shared out. */
 export const PARTS: readonly Part[] = [
-  { name: "dlm", lock_type: "dlm", lockspaces: "kept", endings: "vg", sequences: 2400, per_session: 600 },
+  { name: "dlm", lock_type: "dlm", lockspaces: "kept", endings: "vg", sequences: 3600, per_session: 600 },
   {
     name: "sanlock",
     lock_type: "sanlock",
@@ -31,7 +31,7 @@ export const PARTS: readonly Part[] = [
     lock_type: "sanlock",
     lockspaces: "shared",
     endings: "vg",
-    sequences: 3,
+    sequences: 8,
     per_session: 1,
   },
   { name: "empty", lock_type: "dlm", lockspaces: "empty", endings: "all", sequences: 120, per_session: 1 },

@@ -1,7 +1,8 @@
 import { type ReplyFields, resultOf } from "../../rig/replies.ts";
 import { encodeRequest, type RequestSpec } from "../../rig/requests.ts";
 import { agree, type Exchange } from "./compare.ts";
-import { makeHoldings, mayWait } from "./holdings.ts";
+import { heldAsShown } from "./held.ts";
+import { isPersistent, makeHoldings, mayWait } from "./holdings.ts";
 import { explain } from "./intended-differences.ts";
 import type { Side } from "./side.ts";
 import { type Cast, castRequest, type Sequence, type Step } from "./steps.ts";
@@ -30,6 +31,9 @@ const MOVES_LOCKSPACES = new Set([
 /** Enough for: grant to a client that is gone, its release, the grant to the next one. */
 const ROUNDS_AFTER_DEATH = 3;
 
+/** The client number under which the harness's own questions are recorded. */
+export const HARNESS = -1;
+
 class Stop extends Error {
   constructor(readonly outcome: Outcome) {
     super("the sequence is over");
@@ -40,6 +44,7 @@ interface Run {
   readonly pair: Pair;
   readonly cast: Cast;
   readonly vg_names: readonly string[];
+  step: number;
   readonly history: Exchange[];
   readonly intended: string[];
   readonly holdings: ReturnType<typeof makeHoldings>;
@@ -58,7 +63,7 @@ function judge(
   c: ReplyFields | null,
   ours: ReplyFields | null,
 ) {
-  const exchange: Exchange = { client, request, c, ours };
+  const exchange: Exchange = { step: run.step, client, request, c, ours };
   const same = agree(exchange);
   const control = run.pair.c.daemon.flavour === run.pair.ours.daemon.flavour;
   const intended = same ? undefined : explain(exchange, run.history, control);
@@ -81,9 +86,10 @@ const agreed = ({ history, intended }: Run): Outcome => ({
   intended,
 });
 
-/** Compares what has arrived for every client that has a request open. */
-function compareArrivals(run: Run): void {
-  for (const [client, request] of [...run.pending]) {
+/** Compares what has arrived for every client that has a request open: first for `asker`, whose request made the rest happen. */
+function compareArrivals(run: Run, asker = HARNESS): void {
+  const waiting = [...run.pending].sort(([one], [other]) => Number(other === asker) - Number(one === asker));
+  for (const [client, request] of waiting) {
     const c = run.pair.c.take(client) ?? null;
     const ours = run.pair.ours.take(client) ?? null;
     if (c !== null || ours !== null) judge(run, client, request, c, ours);
@@ -100,7 +106,7 @@ async function ask(run: Run, client: number, request: RequestSpec, bytes: string
   // Only when a client waits, or is about to, can a daemon do more than what this reply says.
   const answered = run.pair.c.answered(client) && run.pair.ours.answered(client);
   if (othersWait || !answered) await settle(run);
-  compareArrivals(run);
+  compareArrivals(run, client);
   if (MOVES_LOCKSPACES.has(request.request)) await both(run.pair, (side) => side.steady(run.vg_names));
 }
 
@@ -134,6 +140,9 @@ async function closeWaiting(run: Run, client: number, request: RequestSpec): Pro
   const holders = run.holdings.holdersOf(request).filter((holder) => holder !== client);
   const alone = run.holdings.waitersFor(request).length === 1;
   if (!alone || holders.some((holder) => run.pending.has(holder))) return;
+  const keptByC = isPersistent(request) && request.request !== "lock_lv";
+  // No request shows who holds the global lock of dlm, so what the C daemon does then could not be told from a fault of ours.
+  if (keptByC && request.request === "lock_gl") return;
   run.pair.c.close(client);
   run.pair.ours.close(client);
   run.pending.delete(client);
@@ -147,6 +156,19 @@ async function closeWaiting(run: Run, client: number, request: RequestSpec): Pro
     await both(run.pair, (side) => side.order(unlockPersistent(request)));
   await settle(run, ROUNDS_AFTER_DEATH);
   compareArrivals(run);
+  run.history.push({
+    step: run.step,
+    client,
+    request: { request: "death", keys: request.keys },
+    c: null,
+    ours: null,
+  });
+  if (keptByC) await query(run, { request: "query_lock_vg", keys: { vg_name: request.keys.vg_name ?? "" } });
+}
+
+async function query(run: Run, request: RequestSpec): Promise<void> {
+  const [c, ours] = await both(run.pair, (side) => side.order(request));
+  judge(run, HARNESS, request, c, ours);
 }
 
 function unlockPersistent(request: RequestSpec): RequestSpec {
@@ -168,17 +190,26 @@ async function perform(run: Run, step: Step): Promise<void> {
   }
 }
 
-/** The modes of all locks of the sequence as a stranger sees them: the daemons must not only say but also do the same. */
+/**
+ * The modes of all locks of the sequence as a stranger sees them, and what info tells of them: the daemons must not only say
+ * but also do the same.
+ */
 async function compareState(run: Run, sequence: Sequence): Promise<void> {
   for (const [vg, vg_name] of run.vg_names.entries()) {
-    const queries: RequestSpec[] = [{ request: "query_lock_vg", keys: { vg_name } }];
+    await query(run, { request: "query_lock_vg", keys: { vg_name } });
     for (let lv = 0; lv < sequence.lvs_per_vg; lv++)
-      queries.push({ request: "query_lock_lv", keys: { vg_name, lv_uuid: run.cast.uuid(vg, lv) } });
-    for (const request of queries) {
-      const [c, ours] = await both(run.pair, (side) => side.order(request));
-      judge(run, -1, request, c, ours);
-    }
+      await query(run, { request: "query_lock_lv", keys: { vg_name, lv_uuid: run.cast.uuid(vg, lv) } });
   }
+  const c = await run.pair.c.info();
+  const ours = await run.pair.ours.info();
+  for (const vg_name of run.vg_names)
+    judge(
+      run,
+      HARNESS,
+      { request: "info", keys: { vg_name } },
+      heldAsShown(c, vg_name),
+      heldAsShown(ours, vg_name),
+    );
 }
 
 /** Runs a sequence on both daemons, step by step, and compares every reply and, at the end, every lock's mode. */
@@ -188,13 +219,17 @@ export async function runSequence(pair: Pair, sequence: Sequence, cast: Cast): P
     pair,
     cast,
     vg_names,
+    step: 0,
     history: [],
     intended: [],
     holdings: makeHoldings(),
     pending: new Map(),
   };
   try {
-    for (const step of sequence.steps) await perform(run, step);
+    for (const step of sequence.steps) {
+      run.step++;
+      await perform(run, step);
+    }
     await compareState(run, sequence);
   } catch (error) {
     if (error instanceof Stop) return error.outcome;

@@ -1,5 +1,5 @@
-import { rmSync, writeFileSync } from "node:fs";
 import { type Flavour, type RunningDaemon, startDaemon } from "../../rig/daemon.ts";
+import { makeLeaseDevice } from "../../rig/lease-device.ts";
 import { resultOf } from "../../rig/replies.ts";
 import { lockRequest, startRequest, vgRequest } from "../../rig/requests.ts";
 import { type SharedType, VG_ARGS } from "./generate.ts";
@@ -75,32 +75,38 @@ async function cleanUp(
   return false;
 }
 
-/** Starts the pair and what the sequences need. */
-export async function openSession(options: SessionOptions): Promise<Session> {
-  const { lock_type, flavours, vgs, lockspaces } = options;
-  const daemons = await Promise.all(
+/** Starts both daemons, or none. */
+async function startBoth(
+  lock_type: SharedType,
+  flavours: SessionOptions["flavours"],
+): Promise<RunningDaemon[]> {
+  const started = await Promise.allSettled(
     flavours.map((flavour) =>
       startDaemon({ flavour, options: ["-T", "-g", lock_type, ...OPTIONS[flavour]] }),
     ),
   );
+  const daemons = started.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
+  const failed = started.find((outcome) => outcome.status === "rejected");
+  if (failed === undefined) return daemons;
+  await Promise.all(daemons.map((daemon) => daemon.destroy()));
+  throw failed.reason;
+}
+
+/** Starts the pair and what the sequences need. */
+export async function openSession(options: SessionOptions): Promise<Session> {
+  const { lock_type, flavours, vgs, lockspaces } = options;
+  const daemons = await startBoth(lock_type, flavours);
   const [c, ours] = (await Promise.all(daemons.map((daemon) => openSide(daemon, lock_type)))) as [Side, Side];
   const pair: Pair = { c, ours };
   const tag = process.pid.toString(36);
-  const devices: string[] = [];
   let runs = 0;
   let spent = false;
 
-  /** The C daemon's test mode looks for the device of the leases, though it never opens it. */
-  const makeDevice = (vg_name: string): void => {
-    const path = `/dev/mapper/${vg_name}-lvmlock`;
-    writeFileSync(path, "");
-    devices.push(path);
-  };
   const vgName = (vg: number): string =>
     lockspaces === "shared" ? `dt${tag}x${vg}` : `dt${tag}r${runs}x${vg}`;
   const namesOf = (count: number): string[] => Array.from({ length: count }, (_nothing, vg) => vgName(vg));
 
-  if (lock_type === "sanlock") namesOf(vgs).forEach(makeDevice);
+  const removals = lock_type === "sanlock" ? namesOf(vgs).map(makeLeaseDevice) : [];
   if (lockspaces === "kept") await startAll(pair, [`dt${tag}keep`], lock_type);
   if (lockspaces === "shared") await startAll(pair, namesOf(vgs), lock_type);
 
@@ -133,7 +139,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     run,
     spent: () => spent,
     destroy: async () => {
-      for (const device of devices) rmSync(device, { force: true });
+      for (const remove of removals) remove();
       await Promise.all(daemons.map((daemon: RunningDaemon) => daemon.destroy()));
     },
   };

@@ -1,5 +1,6 @@
 import { type Connection, connect, connectAndGreet } from "../../rig/connection.ts";
 import type { RunningDaemon } from "../../rig/daemon.ts";
+import { openDumpSocket } from "../../rig/dump-socket.ts";
 import { parseReply, type ReplyFields, resultOf } from "../../rig/replies.ts";
 import { encodeRequest, HELLO, type RequestSpec, vgRequest } from "../../rig/requests.ts";
 import type { SharedType } from "./generate.ts";
@@ -27,6 +28,8 @@ export interface Side {
   settle(vg_names: readonly string[], rounds: number): Promise<void>;
   /** Waits until none of the VGs is starting or stopping any more. */
   steady(vg_names: readonly string[]): Promise<void>;
+  /** The info text, as lvmlockctl gets it. One side at a time: there is one socket for it on a machine. */
+  info(): Promise<string>;
   /** A request of the harness itself, from a client that holds nothing. */
   order(spec: RequestSpec): Promise<ReplyFields>;
 }
@@ -138,5 +141,14 @@ export async function openSide(daemon: RunningDaemon, lock_type: SharedType): Pr
       for (const vg_name of [...vg_names, GLOBAL]) await untilSteady(vg_name);
     },
     order,
+    info: async () => {
+      const socket = await openDumpSocket();
+      try {
+        const reply = parseReply(await harness.ask(encodeRequest({ request: "info", keys: {} }, "simple")));
+        return await socket.text(Number(reply.get("dump_len")));
+      } finally {
+        socket.close();
+      }
+    },
   };
 }
