@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { afterEach, expect, test } from "bun:test";
 import { InvariantError } from "../../core/assert.ts";
 import { createClients } from "../../core/daemon/clients.ts";
 import { createLog } from "../../core/daemon/log/log.ts";
@@ -6,7 +6,7 @@ import { createReplyEncoder } from "../../core/wire/encode.ts";
 import { connect, connectAndGreet } from "../rig/connection.ts";
 import { HELLO } from "../rig/requests.ts";
 import { makeScratch } from "../rig/scratch.ts";
-import { startChild } from "./kit/child.ts";
+import { type Child, startChild } from "./kit/child.ts";
 import { lockLv, report, resultOf, startVg } from "./kit/in-process.ts";
 
 test("what a socket's handler throws reaches the one that ends the daemon", async () => {
@@ -36,18 +36,25 @@ test("what a socket's handler throws reaches the one that ends the daemon", asyn
   scratch.remove();
 });
 
+const children: Child[] = [];
+afterEach(async () => {
+  for (const child of children.splice(0)) {
+    child.kill("SIGKILL");
+    await child.exited;
+  }
+});
+
 test("a daemon with a defect ends at once with its locks on record, and the next one adopts them", async () => {
   const scratch = makeScratch("defect");
   const plugin = new URL("./kit/defective-manager.ts", import.meta.url).pathname;
   const first = await startChild(scratch, { options: { test_mode: false, lock_manager: plugin } });
+  children.push(first);
   const client = await connectAndGreet(scratch.file("socket"));
   await startVg(client, "vg0");
   for (const lv of ["good", "bad"]) expect(resultOf(await client.ask(lockLv("vg0", lv, "ex")))).toBe(0);
   expect(await first.exited).toBe(1);
   expect(first.output()).toContain("defect of its own");
-  const second = await startChild(scratch);
+  children.push(await startChild(scratch));
   expect((await report(scratch.file("socket"))).lock.length).toBe(2);
-  second.kill("SIGKILL");
-  await second.exited;
   scratch.remove();
 });
