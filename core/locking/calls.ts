@@ -73,7 +73,7 @@ function start(
   resource: Resource | null,
   parts: CallParts,
 ): PendingCall {
-  const id = state.next_call_id++;
+  const id = state.calls.nextId();
   const call: PendingCall = {
     id,
     done,
@@ -91,8 +91,8 @@ function start(
     late: false,
   };
   // The first one of several: nothing can be late before the next look.
-  if (state.calls.size === 0) state.next_late_check_ms = state.now_ms + DEADLINES.late_call_check_ms;
-  state.calls.set(id, call);
+  if (state.calls.size() === 0) state.next_late_check_ms = state.now_ms + DEADLINES.late_call_check_ms;
+  state.calls.add(call);
   if (lockspace !== null) lockspace.calls_in_flight++;
   if (resource !== null) {
     assert(resource.call === null, "a resource has one manager call at a time");
@@ -141,9 +141,8 @@ export function askManager(
 
 /** Hands an answer to whom it is for. An answer to a call that is not known is ignored: the host never sends two. */
 export function answerCall(state: State, call_id: number, answer: ManagerAnswer): void {
-  const call = state.calls.get(call_id);
-  if (call === undefined) return;
-  state.calls.delete(call_id);
+  const call = state.calls.take(call_id);
+  if (call === null) return;
   if (call.lockspace !== null) call.lockspace.calls_in_flight--;
   if (call.resource !== null) {
     assert(call.resource.call === call, "the answered call is the resource's own");

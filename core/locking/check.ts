@@ -27,7 +27,7 @@ function checkLockspace(state: State, lockspace: Lockspace): void {
     locks += resource.locks.length;
     if (resource.kind === "lv") lvLocks += resource.locks.length;
   }
-  for (const call of state.calls.values()) if (call.lockspace === lockspace) calls++;
+  for (const call of state.calls.list()) if (call.lockspace === lockspace) calls++;
   assert(locks === lockspace.lock_count && lvLocks === lockspace.lv_lock_count, "lock counts are right");
   assert(calls === lockspace.calls_in_flight, "the count of calls in flight is right");
 }

@@ -19,7 +19,7 @@ const ETIMEDOUT = wireResult("ETIMEDOUT");
 export function findLateCalls(state: State): void {
   if (state.now_ms < state.next_late_check_ms) return;
   state.next_late_check_ms = state.now_ms + DEADLINES.late_call_check_ms;
-  for (const call of [...state.calls.values()]) {
+  for (const call of state.calls.list()) {
     if (!call.late && state.now_ms >= call.deadline_ms) becomeLate(state, call);
   }
 }

@@ -3,6 +3,7 @@ import { assert, unreachable } from "../assert.ts";
 import { wireResult } from "../errors.ts";
 import { beginAdoption } from "./adopt.ts";
 import type { Effect, Locking, LockingEvent, LockingOptions } from "./api.ts";
+import { createCallTable } from "./call-table.ts";
 import { answerCall } from "./calls.ts";
 import { checkState } from "./check.ts";
 import { findLateCalls } from "./late.ts";
@@ -32,10 +33,9 @@ export function createLocking(options: LockingOptions): Locking {
     released: false,
     by_vg: new Map(),
     globals: new Map(),
-    calls: new Map(),
+    calls: createCallTable(),
     timers: createTimerHeap(),
     next_key: 1,
-    next_call_id: 1,
     random: options.seed === 0 ? 1 : options.seed,
     next_late_check_ms: 0,
     gl_type: options.gl_type,
@@ -58,7 +58,7 @@ export function createLocking(options: LockingOptions): Locking {
       if (state.released && state.stop_alls.length > 0) answerStopAlls(state);
     },
     nextWakeup_ms() {
-      const late_ms = state.calls.size > 0 ? state.next_late_check_ms : Number.POSITIVE_INFINITY;
+      const late_ms = state.calls.size() > 0 ? state.next_late_check_ms : Number.POSITIVE_INFINITY;
       return Math.min(state.timers.nextAt_ms(), late_ms);
     },
     lockspaces: () => lockspaceViews(state),
@@ -139,7 +139,7 @@ function handleEvent(state: State, event: LockingEvent): void {
 }
 
 function runTimers(state: State): void {
-  if (state.calls.size > 0) findLateCalls(state);
+  if (state.calls.size() > 0) findLateCalls(state);
   for (let due = state.timers.popDue(state.now_ms); due !== null; due = state.timers.popDue(state.now_ms)) {
     switch (due.kind) {
       case "retry":

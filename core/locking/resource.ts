@@ -1,6 +1,6 @@
 /** Resources: making them, adding and removing locks on them, and letting unused LV resources go. */
 
-import type { HeldMode, LockCall, ResourceRef } from "../../plugins/contract.ts";
+import type { HeldMode, LockCall, ResourceRef, UnlockCall } from "../../plugins/contract.ts";
 import { assert } from "../assert.ts";
 import type { Client, Lock, Lockspace, Resource, State } from "./state.ts";
 
@@ -34,6 +34,8 @@ export function makeResource(lockspace: Lockspace, kind: Resource["kind"], name:
     journaled_persistent: false,
     lock_sh: null,
     lock_ex: null,
+    unlock_sh: null,
+    unlock_ex: null,
   };
 }
 
@@ -75,6 +77,16 @@ export function plainLockCall(resource: Resource, mode: HeldMode): LockCall {
   return made;
 }
 
+/** The same for the plain unlock call from a mode: no version to write, and the VG stays. */
+export function plainUnlockCall(resource: Resource, from: HeldMode): UnlockCall {
+  const cached = from === "sh" ? resource.unlock_sh : resource.unlock_ex;
+  if (cached !== null) return cached;
+  const made: UnlockCall = { resource: resourceRef(resource), from, r_version: 0, free_vg: false };
+  if (from === "sh") resource.unlock_sh = made;
+  else resource.unlock_ex = made;
+  return made;
+}
+
 /** Takes over the LV's name and lock args from a request; new args end the cached calls that carried the old ones. */
 export function nameLv(resource: Resource, lv_name: string, lv_lock_args: string): void {
   if (lv_name !== "") resource.lv_name = lv_name;
@@ -82,6 +94,8 @@ export function nameLv(resource: Resource, lv_name: string, lv_lock_args: string
     resource.lv_lock_args = lv_lock_args;
     resource.lock_sh = null;
     resource.lock_ex = null;
+    resource.unlock_sh = null;
+    resource.unlock_ex = null;
   }
 }
 

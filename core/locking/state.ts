@@ -10,6 +10,7 @@ import type {
   LockspaceIdentity,
   LockType,
   ResourceKind,
+  UnlockCall,
 } from "../../plugins/contract.ts";
 import type { Request } from "../wire/message.ts";
 import type {
@@ -22,6 +23,7 @@ import type {
   ManagerAnswer,
   ManagerFacts,
 } from "./api.ts";
+import type { CallTable } from "./call-table.ts";
 import type { TimerHeap } from "./timers.ts";
 
 export interface Client {
@@ -112,9 +114,11 @@ export interface Resource {
   /** What the journal believes, so that only changes are written. */
   journaled: HeldMode | null;
   journaled_persistent: boolean;
-  /** Ready-made call records of the two plain lock calls. */
+  /** Ready-made call records of the plain lock and unlock calls. */
   lock_sh: LockCall | null;
   lock_ex: LockCall | null;
+  unlock_sh: UnlockCall | null;
+  unlock_ex: UnlockCall | null;
 }
 
 export type LockspaceState = "preparing" | "joining" | "adopting" | "started" | "stopping";
@@ -214,10 +218,9 @@ export interface State {
   released: boolean;
   readonly by_vg: Map<string, Lockspace>;
   readonly globals: Map<LockType, Lockspace>;
-  readonly calls: Map<number, PendingCall>;
+  readonly calls: CallTable;
   readonly timers: TimerHeap;
   next_key: number;
-  next_call_id: number;
   random: number;
   next_late_check_ms: number;
   /** The type of the global lock, null while no request or running manager has settled it. */

@@ -10,7 +10,7 @@ import { noteIncident } from "./incidents.ts";
 import { recordTruth } from "./journaling.ts";
 import { abandon } from "./lock.ts";
 import { log, reply } from "./replies.ts";
-import { addLock, findTransient, removeLock, resourceRef } from "./resource.ts";
+import { addLock, findTransient, plainUnlockCall, removeLock } from "./resource.ts";
 import { settle } from "./settle.ts";
 import type { Client, Lock, PendingCall, Resource, State, Waiter } from "./state.ts";
 import { noteVersionWritten, versionToWrite } from "./value-block.ts";
@@ -59,12 +59,9 @@ export function release(state: State, lock: Lock, client: Client, request: Reque
 function askUnlock(state: State, lock: Lock, client: Client, request: Request | null, attempt: number): void {
   const { resource } = lock;
   const r_version = versionToWrite(resource, lock);
-  const args = {
-    resource: resourceRef(resource),
-    from: lock.mode,
-    r_version,
-    free_vg: resource.lockspace.stop_free_vg,
-  };
+  const free_vg = resource.lockspace.stop_free_vg;
+  let args = plainUnlockCall(resource, lock.mode);
+  if (r_version !== 0 || free_vg) args = { ...args, r_version, free_vg };
   askResource(state, resource, "unlock", args, unlockAnswered, { client, request, lock, number: attempt });
 }
 
@@ -79,7 +76,9 @@ function unlockAnswered(state: State, call: PendingCall, answer: ManagerAnswer):
     noteVersionWritten(resource, lock);
     forget(state, lock);
     if (request !== null && !call.late) {
-      reply(state, client, request, resource.lockspace, 0, { lm_result: resultNumber(answer, "lm_result") });
+      const lm_result = resultNumber(answer, "lm_result");
+      if (lm_result === 0) reply(state, client, request, resource.lockspace, 0);
+      else reply(state, client, request, resource.lockspace, 0, { lm_result });
     }
   } else {
     if (request !== null && !call.late) {
