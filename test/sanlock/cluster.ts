@@ -2,7 +2,7 @@
 import { chmodSync, existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type HostOptions, startHost, type TestHost } from "./host.ts";
-import { type SanlockDaemon, startSanlock } from "./sanlock-daemon.ts";
+import { type SanlockDaemon, type SanlockOptions, startSanlock } from "./sanlock-daemon.ts";
 
 export const MIB = 1024 * 1024;
 /** The name of the lock LV, which vgcreate sends to init_vg. */
@@ -33,6 +33,7 @@ export interface ClusterOptions {
   readonly settings?: object;
   /** False for sanlock daemons alone. */
   readonly hosts?: boolean;
+  readonly sanlock?: SanlockOptions;
 }
 
 export async function startCluster(
@@ -50,7 +51,8 @@ export async function startCluster(
   };
   const numbers = Array.from({ length: host_count }, (_, index) => index);
   const sanlock: SanlockDaemon[] = [];
-  for (const index of numbers) sanlock.push(await startSanlock(directory, `host${index + 1}`));
+  for (const index of numbers)
+    sanlock.push(await startSanlock(directory, `host${index + 1}`, cluster_options.sanlock));
   const at = (index: number): SanlockDaemon => {
     const daemon = sanlock[index];
     if (daemon === undefined) throw new RangeError(`there is no host ${index}`);
@@ -80,7 +82,7 @@ export async function startCluster(
     async restartSanlock(index) {
       await at(index).kill();
       rmSync(join(directory, `host${index + 1}`), { recursive: true });
-      sanlock[index] = await startSanlock(directory, `host${index + 1}`);
+      sanlock[index] = await startSanlock(directory, `host${index + 1}`, cluster_options.sanlock);
     },
     async killCalls() {
       return existsSync(kill_file) ? (await Bun.file(kill_file).text()).trim().split("\n") : [];

@@ -5,7 +5,7 @@ import { type Connection, connectAndGreet } from "../rig/connection.ts";
 import { type RunningDaemon, startDaemon } from "../rig/daemon.ts";
 import { parseReply, type ReplyFields, resultOf } from "../rig/replies.ts";
 import { encodeRequest } from "../rig/requests.ts";
-import { type Cluster, startCluster } from "./cluster.ts";
+import { type Cluster, type ClusterOptions, startCluster } from "./cluster.ts";
 import { IO_TIMEOUT_S } from "./sanlock-daemon.ts";
 
 /** A client of one lvmlockd, with the requests that lvm sends. */
@@ -26,8 +26,11 @@ export interface Daemons {
 }
 
 /** Starts hosts 1, 2, ... */
-export async function startDaemons(host_count: number): Promise<Daemons> {
-  const cluster = await startCluster(host_count, { hosts: false });
+export async function startDaemons(
+  host_count: number,
+  options: Pick<ClusterOptions, "sanlock"> = {},
+): Promise<Daemons> {
+  const cluster = await startCluster(host_count, { hosts: false, ...options });
   const config_dir = join(cluster.directory, "etc");
   mkdirSync(config_dir);
   const template = join(cluster.directory, "{vg}-{lv}");
@@ -82,9 +85,20 @@ function clientOf(connection: Connection): Client {
   };
 }
 
-/** Makes a VG on the first host, as vgcreate does, and starts it on all of these hosts at once. */
+/** Makes a VG on the first of these hosts, as vgcreate does, and starts it on all of them at once. */
 export async function createVg(daemons: Daemons, vg_name: string, hosts: readonly number[]): Promise<void> {
-  daemons.cluster.makeLeaseFile(vg_name);
+  await initVg(daemons, vg_name, hosts);
+  await Promise.all(hosts.map((host) => startVg(daemons, host, vg_name)));
+}
+
+/** Makes a VG, with room for `lvs` LVs, without starting it. */
+export async function initVg(
+  daemons: Daemons,
+  vg_name: string,
+  hosts: readonly number[],
+  lvs?: number,
+): Promise<void> {
+  daemons.cluster.makeLeaseFile(vg_name, lvs);
   const maker = await daemons.client(hosts[0] ?? 0);
   const made = await maker.ask("init_vg", {
     vg_name,
@@ -95,7 +109,6 @@ export async function createVg(daemons: Daemons, vg_name: string, hosts: readonl
   });
   if (resultOf(made) !== 0) throw new Error(`init_vg: ${[...made].join(" ")}`);
   maker.close();
-  await Promise.all(hosts.map((host) => startVg(daemons, host, vg_name)));
 }
 
 /** Starts a VG on a host and waits until it is started. */

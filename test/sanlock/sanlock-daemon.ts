@@ -1,5 +1,5 @@
 /** Real sanlock daemons on this machine, each with its own run directory, without watchdog and without privileges. */
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** All of sanlock's times are multiples of it. */
@@ -15,18 +15,33 @@ export interface SanlockDaemon {
   log(): string;
 }
 
-/** Compiles the library that keeps the daemon from failing over limits that it may not raise. Once per directory. */
-export function buildNoLimits(directory: string): string {
-  const library = join(directory, "no-limits.so");
+/** Compiles what is preloaded into the daemon (see shim.c). Once per directory. */
+export function buildShim(directory: string): string {
+  const library = join(directory, "shim.so");
   if (existsSync(library)) return library;
-  const source = join(import.meta.dir, "no-limits.c");
-  const built = Bun.spawnSync(["gcc", "-shared", "-fPIC", "-o", library, source]);
+  const built = Bun.spawnSync(["gcc", "-shared", "-fPIC", "-o", library, join(import.meta.dir, "shim.c")]);
   if (!built.success) throw new Error(`gcc: ${built.stderr.toString()}`);
   return library;
 }
 
+/** Makes the disk behind a lease file hang for sanlock daemons that were started with `disks_can_hang`. */
+export function hangDisk(path: string): void {
+  writeFileSync(`${path}.hung`, "");
+}
+
+export interface SanlockOptions {
+  /** True where `hangDisk` is used. */
+  readonly disks_can_hang?: boolean;
+  /** Calls that it works on at once, 8 by default. A join takes one of them for its whole time (max_worker_threads). */
+  readonly worker_threads?: number;
+}
+
 /** Starts a daemon and waits until it listens. */
-export async function startSanlock(directory: string, host_name: string): Promise<SanlockDaemon> {
+export async function startSanlock(
+  directory: string,
+  host_name: string,
+  options: SanlockOptions = {},
+): Promise<SanlockDaemon> {
   const run_directory = join(directory, host_name);
   mkdirSync(run_directory, { recursive: true });
   const env = { SANLOCK_RUN_DIR: run_directory, SANLOCK_PRIVILEGED: "0" };
@@ -34,8 +49,14 @@ export async function startSanlock(directory: string, host_name: string): Promis
   const log = openSync(log_path, "a");
   const words = ["daemon", "-D", "-w", "0", "-h", "0", "-l", "0", "-U", "root", "-G", "root"];
   const more = ["-e", host_name, "-o", String(IO_TIMEOUT_S), "-L", "-1", "-S", "-1"];
-  const daemon = Bun.spawn(["/usr/sbin/sanlock", ...words, ...more], {
-    env: { ...process.env, ...env, LD_PRELOAD: buildNoLimits(directory) },
+  const threads = options.worker_threads === undefined ? [] : ["-t", String(options.worker_threads)];
+  const daemon = Bun.spawn(["/usr/sbin/sanlock", ...words, ...more, ...threads], {
+    env: {
+      ...process.env,
+      ...env,
+      LD_PRELOAD: buildShim(directory),
+      ...(options.disks_can_hang ? { TEST_HUNG_DISKS: "1" } : {}),
+    },
     stdin: "ignore",
     stdout: "ignore",
     stderr: log,
