@@ -55,6 +55,8 @@ export const LIMITS = {
   log_ring_entries: 16384,
   /** Fence results kept for info and `who`. */
   fence_history: 256,
+  /** A program that asks for info is looked into for its format; lvmlockctl has 40 KiB. */
+  examined_program_size_bytes: 2 * 1024 * 1024,
   /** Bytes of the info and dump texts sent over the datagram socket; lvmlockctl 2.03.40 takes 4 MiB, 2.03.16 1 MiB. */
   dump_datagram_size_bytes: 65536,
   /** Dead records in the journal before it is rewritten, beside as many as are live: rewriting a small file is not worth it. */

@@ -12,6 +12,10 @@ import type { Client, PendingCall, State } from "./state.ts";
 
 export function handleOnManager(state: State, client: Client, request: Request): void {
   const started = state.by_vg.get(request.vg_name);
+  if (request.name === "init_vg" && started !== undefined) {
+    refuse(state, client, request, "EEXIST", "a VG of this name is started on this host");
+    return;
+  }
   const lock_type = managerType(state, request, started?.identity.lock_type ?? null);
   const manager = lock_type === null ? undefined : state.options.managers[lock_type];
   if (lock_type === null || manager === undefined) {
@@ -23,10 +27,6 @@ export function handleOnManager(state: State, client: Client, request: Request):
   const parts = { client, request };
   switch (request.name) {
     case "init_vg":
-      if (started !== undefined) {
-        refuse(state, client, request, "EEXIST", "a VG of this name is started on this host");
-        return;
-      }
       askManager(
         state,
         lock_type,

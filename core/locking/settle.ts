@@ -9,7 +9,7 @@ import { answerFromExisting, grantHead, remoteConflict } from "./lock.ts";
 import { handleOnResource } from "./on-resource.ts";
 import { reply } from "./replies.ts";
 import { findTransient, releaseUnused } from "./resource.ts";
-import type { Deferred, Resource, State } from "./state.ts";
+import type { Deferred, Resource, State, Waiter } from "./state.ts";
 import { release, releaseClosed } from "./unlock.ts";
 
 export function settle(state: State, resource: Resource): void {
@@ -55,6 +55,15 @@ function takeUp(state: State, resource: Resource, deferred: Deferred): void {
   if (lock !== null) release(state, lock, client, null);
 }
 
+function isGrantedBeside(resource: Resource, waiter: Waiter): boolean {
+  return (
+    resource.mode === "sh" &&
+    waiter.mode === "sh" &&
+    !waiter.request.opts.persistent &&
+    resource.remote === null
+  );
+}
+
 /** Holds the queue against the existing locks again, in order; what they do not answer stays where it is. */
 function rescan(state: State, resource: Resource): void {
   const waiting = resource.queue;
@@ -64,6 +73,10 @@ function rescan(state: State, resource: Resource): void {
     if (resource.call !== null) {
       resource.queue.push(waiter);
       resource.rescan = true;
+    } else if (isGrantedBeside(resource, waiter)) {
+      // A shared request behind a new shared persistent lock gets a lock of its own when its turn comes: one that is only
+      // assumed, as for requests that come later, would lose its protection with the persistent lock.
+      resource.queue.push(waiter);
     } else if (answerFromExisting(state, client, request, resource)) {
       client.waiting = null;
     } else if (remoteConflict(resource, waiter.mode)) {

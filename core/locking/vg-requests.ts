@@ -42,6 +42,11 @@ export function handleOnVg(state: State, client: Client, request: Request, locks
       return;
     }
     case "free_lv": {
+      // The lease of a lock that somebody holds is not given away, whatever the metadata says by now.
+      if ((findResource(lockspace, "lv", request.lv_uuid)?.mode ?? "un") !== "un") {
+        reply(state, client, request, lockspace, wireResult("EBUSY"), { detail: "the LV's lock is held" });
+        return;
+      }
       const resource = { kind: "lv", name: request.lv_uuid, lv_lock_args: request.lv_lock_args };
       askLockspace(state, lockspace, "freeLv", { resource }, plainlyAnswered, { client, request });
       return;

@@ -12,6 +12,7 @@ export function createLocalRules(lock_type: LockType, identity: string): LocalRu
   return {
     value_block: DLM_RULES,
     global_lock,
+    join_tells_global_lock: true,
     initVg: ({ lockspace_name }) => ({
       kind: "done",
       lm_result: 0,

@@ -62,7 +62,8 @@ export function createLocalLockspace(
         return refuse("EEXIST", `lockspace ${lockspace_name} is joined already`);
       joined_names.add(lockspace_name);
       joined = true;
-      return { kind: "done", generation: 0, global_lock: globalLockState() };
+      const place = rules.join_tells_global_lock ? globalLockState() : "not-here";
+      return { kind: "done", generation: 0, global_lock: place };
     },
     leave() {
       if (joined) joined_names.delete(lockspace_name);

@@ -18,6 +18,8 @@ import type { ValueBlockRules } from "./value-block.ts";
 export interface LocalRules {
   readonly value_block: ValueBlockRules;
   readonly global_lock: GlobalLockPlace | null;
+  /** Whether a join tells that the VG's global lock is enabled; in the C daemon's test mode only --gl-enable does. */
+  readonly join_tells_global_lock: boolean;
   initVg(call: InitVgCall): Answer<{ lm_result: number; vg_lock_args: string; global_lock: GlobalLockState }>;
   initLv(call: InitLvCall): Answer<{ lm_result: number; lv_lock_args: string }>;
   renameVg(call: RenameVgCall): Answer<{ lm_result: number; vg_lock_args: string }>;

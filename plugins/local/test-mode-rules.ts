@@ -20,6 +20,7 @@ export function createDlmTestRules(lock_type: LockType): LocalRules {
   return {
     value_block: DLM_RULES,
     global_lock: null,
+    join_tells_global_lock: false,
     initVg: ({ vg_lock_args }) => ({
       kind: "done",
       lm_result: 0,
@@ -43,6 +44,7 @@ export function createSanlockTestRules(pathExists: (path: string) => boolean): L
   return {
     value_block: SANLOCK_TEST_RULES,
     global_lock,
+    join_tells_global_lock: false,
     initVg({ lockspace_name, vg_lock_args }) {
       // The command sends the bare name of the lock LV here and gets the full args back.
       if (isNone(vg_lock_args)) return refuse("EARGS", "the name of the lock LV is missing");

@@ -36,23 +36,10 @@ export const MEANT_OTHERWISE: readonly MeantOtherwise[] = [
     ours: "op_result = -17",
   },
   {
-    reason:
-      "the C daemon's test mode does not notice that the removed VG held the global lock; outside of it, it says so",
-    where: { "lvm-2.03.40-sanlock.txt": [257, 266, 268, 298] },
-    captured: 'result_flags = "none"',
-    ours: 'result_flags = "WARN_GL_REMOVED,"',
-  },
-  {
-    reason: "the same flag, which stays until the global lock is enabled in another VG",
-    where: { "lvm-2.03.40-sanlock.txt": [259] },
-    captured: '"NO_GL_LS,"',
-    ours: '"NO_GL_LS,WARN_GL_REMOVED,"',
-  },
-  {
-    reason: "the same flag, Q34, and without lockspaces the type of the global lock is open again",
+    reason: "Q34, and without lockspaces the type of the global lock is open again",
     where: { "lvm-2.03.40-sanlock.txt": [270, 277, 279] },
     captured: '"NO_GL_LS,"',
-    ours: '"NO_LOCKSPACES,NO_GL_LS,NO_LM,WARN_GL_REMOVED,"',
+    ours: '"NO_LOCKSPACES,NO_GL_LS,NO_LM"',
   },
   {
     reason: "Q34: the lockspace that was stopped does not keep the daemon from quitting",

@@ -2,9 +2,10 @@
  * Who asks for an info or dump text over the datagram socket. Its abstract name has no owner and no permissions, and stock
  * lvmlockctl trusts the length that we name, so both are looked into before anything is sent.
  */
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { LIMITS } from "../../limits.ts";
+import type { WireDialect } from "../options.ts";
 
 /** How /proc/net/unix writes the address that lvmlockctl binds. */
 const LISTED_NAME = " @lvmlockd-dump.sock";
@@ -51,6 +52,21 @@ export function roomForText_bytes(pid: number, proc = "/proc"): number {
       : LIMITS.old_dump_text_size_bytes;
   } catch {
     return LIMITS.old_dump_text_size_bytes;
+  }
+}
+
+/**
+ * In which spelling the asker reads info lines. lvmlockctl scans them with one fixed format, and that of 2.03.16 has a field,
+ * vg_sysid, that 2.03.40 dropped; the other's lines show it no VG type. Its format stands in its program as text.
+ */
+export function infoDialect(pid: number, otherwise: WireDialect, proc = "/proc"): WireDialect {
+  try {
+    const program = `${proc}/${pid}/exe`;
+    if (basename(readlinkSync(program)) !== "lvmlockctl") return otherwise;
+    if (statSync(program).size > LIMITS.examined_program_size_bytes) return otherwise;
+    return readFileSync(program).includes("vg_sysid=%") ? "2.03.16" : otherwise;
+  } catch {
+    return otherwise;
   }
 }
 

@@ -5,7 +5,7 @@ import { OP_NUMBER, type Reply, type Request } from "../../wire/message.ts";
 import type { Connection } from "../connection.ts";
 import type { Log } from "../log/log.ts";
 import type { WireDialect } from "../options.ts";
-import { ownsDumpSocket, roomForText_bytes } from "./asker.ts";
+import { infoDialect, ownsDumpSocket, roomForText_bytes } from "./asker.ts";
 import { createDumpSocket } from "./dump-socket.ts";
 import { keepFirst, keepLast } from "./fit.ts";
 import { infoJson } from "./json.ts";
@@ -54,7 +54,8 @@ export function createInfoRequests(options: InfoRequestsOptions): InfoRequests {
   /** The beginning counts: what does not fit is cut off at a line's end, and the result says so. */
   function info(connection: Connection): void {
     const room_bytes = roomForText_bytes(connection.pid);
-    makeInSlices(infoText({ locking, connections, dialect }), slicing, (chunks) => {
+    const spelling = infoDialect(connection.pid, dialect);
+    makeInSlices(infoText({ locking, connections, dialect: spelling }), slicing, (chunks) => {
       const kept = keepFirst(chunks, room_bytes);
       sendText(connection, kept, kept.length < chunks.length ? wireResult("ENOSPC") : 0);
     });

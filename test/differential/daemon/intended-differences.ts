@@ -1,7 +1,7 @@
 import { type ReplyFields, resultOf } from "../../rig/replies.ts";
 import type { RequestSpec } from "../../rig/requests.ts";
 import type { Exchange } from "./compare.ts";
-import { isPersistent, lockKey, mayWait } from "./holdings.ts";
+import { isPersistent, mayWait } from "./holdings.ts";
 
 /** A way in which our daemon is meant to answer otherwise than lvmlockd 2.03.16, or in which that one is not steady. */
 export interface IntendedDifference {
@@ -24,8 +24,6 @@ export interface IntendedDifference {
 
 const ENOENT = -2;
 const EBUSY = -16;
-const EEXIST = -17;
-const EINVAL = -22;
 const EALREADY = -114;
 const ENOLS = -210;
 const EVGKILLED = -217;
@@ -54,8 +52,6 @@ const reaped = (history: readonly Exchange[]): boolean =>
 /** Both results, C's first. */
 const results = (c: ReplyFields | null, ours: ReplyFields | null): string =>
   c === null || ours === null ? "" : `${resultOf(c)} ${resultOf(ours)}`;
-
-const isGrant = ({ request, c }: Exchange): boolean => mayWait(request) && c !== null && resultOf(c) === 0;
 
 /** True when no VG is started, as far as the replies say. */
 function nothingStarted(history: readonly Exchange[]): boolean {
@@ -103,14 +99,6 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
     explains: ({ request, c, ours }) => request.request === "free_lv" && results(c, ours) === `${ENOENT} 0`,
   },
   {
-    name: "init_vg that is wrong in two ways",
-    reason: "refused either way: we look at the lock type first, C at the name",
-    after: "goes-on",
-    noise: false,
-    explains: ({ request, c, ours }) =>
-      request.request === "init_vg" && results(c, ours) === `${EEXIST} ${EINVAL}`,
-  },
-  {
     name: "one persistent lock is kept, not two",
     reason:
       "C's own rule is that one persistent lock serves all who ask; it keeps two when both waited. EALREADY is a success for lvm",
@@ -118,37 +106,6 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
     noise: false,
     explains: ({ request, c, ours }) =>
       mayWait(request) && isPersistent(request) && results(c, ours) === `0 ${EALREADY}`,
-  },
-  {
-    name: "a transient lock under a persistent one is not recorded",
-    reason: "C's own rule is not to record it; it does when both waited and are granted at once",
-    after: "ends-sequence",
-    noise: false,
-    explains: ({ request }, history) => {
-      const grants = history.filter((past) => isGrant(past) && sameVg(past.request, request));
-      const together = (one: Exchange, other: Exchange): boolean =>
-        one.step === other.step && lockKey(one.request) === lockKey(other.request);
-      return grants.some(
-        (one) =>
-          isPersistent(one.request) &&
-          grants.some((other) => !isPersistent(other.request) && together(one, other)),
-      );
-    },
-  },
-  {
-    name: "the removed global lock is told",
-    reason:
-      "C's test mode does not note which VG holds the global lock of sanlock; outside of it, it tells so as we do",
-    after: "goes-on",
-    noise: false,
-    explains: ({ request, c, ours }, history) =>
-      without(c, "result_flags") === without(ours, "result_flags") &&
-      flagWords(ours).includes("WARN_GL_REMOVED") &&
-      flagWords(c).join() ===
-        flagWords(ours)
-          .filter((word) => word !== "WARN_GL_REMOVED")
-          .join() &&
-      [request, ...history.map((past) => past.request)].some((past) => past.request === "free_vg"),
   },
   {
     name: "a killed VG lets nobody wait",
