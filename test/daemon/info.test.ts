@@ -46,9 +46,12 @@ async function bindDumpSocket(): Promise<number> {
 }
 
 /** Asks as lvmlockctl does and collects the text that comes. */
-async function fetchText(name: "info" | "dump"): Promise<{ reply: string; text: string; datagrams: number }> {
+async function fetchText(
+  name: "info" | "dump",
+  from = ours,
+): Promise<{ reply: string; text: string; datagrams: number }> {
   const fd = await bindDumpSocket();
-  const asker = await ours.connect();
+  const asker = await from.connect();
   const reply = await asker.ask(encodeRequest({ request: name, keys: {} }, "simple"));
   const dump_len = Number(/^dump_len = (\d+)$/m.exec(reply)?.[1]);
   const into = new Uint8Array(100_000);
@@ -135,6 +138,18 @@ test("who tells the holders of one LV, and nothing of the others", async () => {
   expect(reply).toContain(lvUuid("lv7"));
   const missing = { request: "who", keys: { vg_name: "nosuch" } };
   expect(resultOf(await client.ask(encodeRequest(missing, "simple")))).toBe(-210);
+});
+
+test("info in the dialect of 2.03.16 has that release's keys", async () => {
+  const old = await startInProcess({ config: { dialect: "2.03.16" } });
+  const starter = await old.connect();
+  await startVg(starter, "vg0");
+  const { text } = await fetchText("info", old);
+  expect(text).toContain(
+    `vg_uuid=${vgUuid("vg0")} vg_sysid=. vg_args=1.0.0:test lm_type=dlm host_id=0 create_fail=0 create_done=1 ` +
+      "thread_work=0 thread_stop=0 thread_done=0 kill_vg=0 drop_vg=0 sanlock_gl_enabled=0\n",
+  );
+  await old.destroy();
 });
 
 test("info lists at most 100 clients, those with locks first, because lvmlockctl of lvm2 has no room for more", async () => {
