@@ -70,7 +70,8 @@ export async function startDaemons(
   };
 }
 
-function clientOf(connection: Connection): Client {
+/** The requests of lvm over a connection. */
+export function clientOf(connection: Connection): Client {
   const ask = async (
     request: string,
     keys: Readonly<Record<string, string | number>> = {},
@@ -114,6 +115,12 @@ export async function initVg(
 /** Starts a VG on a host and waits until it is started. */
 export async function startVg(daemons: Daemons, host: number, vg_name: string): Promise<void> {
   const client = await daemons.client(host);
+  await startThrough(client, host, vg_name);
+  client.close();
+}
+
+/** The same for any client, also one of the C daemon. */
+export async function startThrough(client: Client, host: number, vg_name: string): Promise<void> {
   for (const [request, keys] of [
     [
       "start_vg",
@@ -131,5 +138,4 @@ export async function startVg(daemons: Daemons, host: number, vg_name: string): 
     const answer = await client.ask(request, keys);
     if (resultOf(answer) !== 0) throw new Error(`${request}: ${[...answer].join(" ")}`);
   }
-  client.close();
 }
