@@ -93,10 +93,46 @@ export function formatText(result: BenchResult): string {
   return [describe(result), "", ...lines, ""].join("\n");
 }
 
+const DOCUMENT_HEADINGS = ["", "C", "ours", "compiled", "bare loop", "asked for", "CPU", ""];
+
+/**
+ * The table for readers: everything as a ratio to the C daemon of the same run, since figures in seconds are those of one
+ * machine on one day. Only where the target is a figure of its own (start-up, memory, share of speed) that figure is shown.
+ */
 export function formatMarkdown(result: BenchResult): string {
-  const [headings = [], ...body] = rows(result).map((row) => `| ${row.join(" | ")} |`);
-  const rule = `|${HEADINGS.map((_, column) => (column < 2 ? "---" : "---:")).join("|")}|`;
+  const [headings = "", ...body] = [DOCUMENT_HEADINGS, ...result.lines.map(toDocumentCells)].map(
+    (row) => `| ${row.join(" | ")} |`,
+  );
+  const rule = `|${DOCUMENT_HEADINGS.map((_, column) => (column === 0 ? "---" : "---:")).join("|")}|`;
   return [describe(result), "", headings, rule, ...body, ""].join("\n");
+}
+
+function toDocumentCells(line: Line): string[] {
+  const { figure, cpu } = line;
+  const byValue = figure.target?.of === "value";
+  const cell = (rival: RivalName): string => {
+    if (!byValue) return formatTimes(figure.ratios[rival]);
+    const value = figure.values[rival];
+    return value === null ? NOT_MEASURED : `${formatValue(value)} ${figure.unit}`;
+  };
+  const ownCpu = cpu === null ? null : (cpu.ratios.ours ?? cpu.ratios.compiled);
+  return [
+    line.title,
+    cell("c"),
+    cell("ours"),
+    cell("compiled"),
+    cell("floor"),
+    formatTarget(figure),
+    ownCpu === null ? "" : formatTimes(ownCpu),
+    verdict(line),
+  ];
+}
+
+/** What is smaller than one reads better as a fraction of C's. */
+function formatTimes(ratio: number | null): string {
+  if (ratio === null) return NOT_MEASURED;
+  if (ratio >= 1) return ratio >= 10 ? ratio.toFixed(1) : ratio.toFixed(2);
+  return ratio > 0.2 ? ratio.toFixed(2) : `1/${(1 / ratio).toFixed(1)}`;
 }
 
 function describe(result: BenchResult): string {
