@@ -24,6 +24,8 @@ export type PrepareAnswer = Answer<{
 
 /** Checks what can be checked without joining, and registers at sanlock's daemon. */
 export async function prepare(state: LockspaceState, repair: boolean): Promise<PrepareAnswer> {
+  // A second registration would cut the first one off, and with it everything that is held.
+  if (state.joined) return refuse("EEXIST", `${state.identity.lockspace_name} is joined already`);
   disconnect(state);
   const { client } = state.tools;
   const path = findPath(state);
