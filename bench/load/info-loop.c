@@ -19,6 +19,22 @@
 /* The C daemon gives up after 500 ms without a word, and so does a reader that hears nothing for this long. */
 #define RECEIVE_TIMEOUT_MS 700
 
+/* How long another reader, an lvmlockctl or a test, may have the address. */
+#define ADDRESS_PATIENCE_S 20
+#define ADDRESS_LOOK_US 1000
+
+static void bind_patiently(int fd, const struct sockaddr_un *address, socklen_t size)
+{
+	uint64_t give_up_ns = now_ns() + ADDRESS_PATIENCE_S * 1000000000ull;
+
+	while (bind(fd, (const struct sockaddr *)address, size) < 0) {
+		if (errno != EADDRINUSE || now_ns() > give_up_ns)
+			fail("binding the abstract socket @%s: %s (is an lvmlockctl --info running?)", address->sun_path + 1,
+			     strerror(errno));
+		usleep(ADDRESS_LOOK_US);
+	}
+}
+
 /*
  * The daemon sends info to this one abstract name, whoever asks, so one reader at a time can have it. The address is as long
  * as lvmlockctl binds it: family, NUL and name.
@@ -34,8 +50,7 @@ static int bind_dump_socket(void)
 	if (fd < 0)
 		fail_errno("creating the dump socket");
 	memcpy(address.sun_path + 1, name, sizeof(name) - 1);
-	if (bind(fd, (struct sockaddr *)&address, size) < 0)
-		fail("binding the abstract socket @%s: %s (is an lvmlockctl --info running?)", name, strerror(errno));
+	bind_patiently(fd, &address, size);
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
 		fail_errno("setsockopt");
 	return fd;
