@@ -13,7 +13,7 @@ import { noteIncident } from "./incidents.ts";
 import { recordHeld, recordTruth } from "./journaling.ts";
 import { startAdopted, started } from "./lockspace-start.ts";
 import { addLock, findOrMakeResource, nameLv, releaseUnused, resourceRef } from "./resource.ts";
-import type { Lockspace, PendingCall, Resource, State } from "./state.ts";
+import type { Adoption, Lockspace, PendingCall, Resource, State } from "./state.ts";
 import { giveBack } from "./unlock.ts";
 
 /** The journal's lockspaces are handed in at the start of the daemon, all at once. */
@@ -49,10 +49,10 @@ export function adoptLocks(state: State, lockspace: Lockspace): void {
     askOrphan(state, resource, lock, lock.mode, adoption.next - 1, true);
   }
   if (adoption.in_flight > 0) return;
+  adoptionEnded(state, adoption);
   lockspace.adoption = null;
   state.unadopted.delete(lockspace.identity.vg_name);
   started(state, lockspace);
-  if (lockspace.start_client_id === 0) adoptionEnded(state);
 }
 
 function askOrphan(
@@ -137,9 +137,13 @@ function takeOver(state: State, resource: Resource, lock: AdoptableLock, mode: H
   addLock(state, resource, mode, { client: null, pid: 0, cmd: "adopted" });
 }
 
-/** One VG of the adoption is done or has failed. */
-export function adoptionEnded(state: State): void {
-  if (state.adopting === 0) return;
+/**
+ * One VG of the adoption at the daemon's start is done, has failed, or hangs at its manager: in that case its locks stay on
+ * record and are adopted when the manager answers, but the daemon is ready without them. A VG counts once.
+ */
+export function adoptionEnded(state: State, adoption: Adoption): void {
+  if (adoption.counted) return;
+  adoption.counted = true;
   state.adopting--;
   if (state.adopting === 0) announce(state);
 }

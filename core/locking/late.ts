@@ -5,13 +5,14 @@
 
 import { DEADLINES } from "../deadlines.ts";
 import { wireResult } from "../errors.ts";
+import { adoptionEnded } from "./adopt.ts";
 import { noteIncident } from "./incidents.ts";
 import { abandon, cancelQueue } from "./lock.ts";
 import { answerStartWaits, noteStartFailure } from "./lockspace-start.ts";
 import { lateDetail } from "./on-resource.ts";
 import { probeLate } from "./probe.ts";
 import { reply } from "./replies.ts";
-import type { PendingCall, Resource, State } from "./state.ts";
+import type { Lockspace, PendingCall, Resource, State } from "./state.ts";
 
 const ETIMEDOUT = wireResult("ETIMEDOUT");
 
@@ -44,9 +45,24 @@ function becomeLate(state: State, call: PendingCall): void {
   for (const stop of lockspace.stop_replies)
     reply(state, stop.client, stop.request, lockspace, ETIMEDOUT, { detail });
   lockspace.stop_replies = [];
+  if (resource === null) answerThoseOutside(state, lockspace, detail);
+  if (lockspace.adoption !== null && !lockspace.adoption.counted) {
+    state.adopt_counts.failed++;
+    adoptionEnded(state, lockspace.adoption);
+  }
   if (lockspace.state === "started" || lockspace.state === "stopping") return;
   noteStartFailure(state, lockspace, ETIMEDOUT);
   answerStartWaits(state);
+}
+
+/** A start or a stop hangs: so do the requests that wait for it to be over, and a stop_all that waits for everything. */
+function answerThoseOutside(state: State, lockspace: Lockspace, detail: string): void {
+  const waiting = [...lockspace.start_queue, ...lockspace.restart_queue];
+  lockspace.start_queue = [];
+  lockspace.restart_queue = [];
+  if (lockspace.stop_wanted)
+    waiting.push(...state.stop_alls.splice(0).map((all) => ({ ...all, answered: false })));
+  for (const { client, request } of waiting) reply(state, client, request, null, ETIMEDOUT, { detail });
 }
 
 /** Whoever waits behind a call that does not come back waits for the manager too. Unlocks are still carried out later. */

@@ -58,6 +58,10 @@ export function answerFromExisting(
     kept.version = own.version;
     resource.rescan = true;
     recordTruth(state, resource);
+    if (resource.kind === "lv") {
+      client.granted = resource;
+      client.granted_persistent = true;
+    }
     return answered(state, client, request, resource, 0);
   }
   if (existing === null) return false;

@@ -132,7 +132,13 @@ function prepared(state: State, call: PendingCall, answer: ManagerAnswer): void 
       resultNumber(answer, "prev_generation"),
     );
   }
-  if (lockspace.stop_wanted) return;
+  if (lockspace.stop_wanted) {
+    if (wait && client !== null && request !== null && !call.late) {
+      const detail = "the VG was stopped before it had started";
+      reply(state, client, request, null, wireResult("ECANCELED"), { detail });
+    }
+    return;
+  }
   lockspace.state = "joining";
   recordStarted(state, lockspace);
   const adopt: Adopt =

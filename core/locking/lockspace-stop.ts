@@ -205,7 +205,7 @@ export function removeLockspace(state: State, lockspace: Lockspace): void {
   if (!lockspace.is_global && state.gl_vg === vg_name) state.gl_vg = "";
   countDuplicates(state);
   if (allLockspaces(state).next().done === true && state.options.gl_type === null) state.gl_type = null;
-  if (lockspace.adoption !== null && lockspace.start_client_id === 0) adoptionEnded(state);
+  if (lockspace.adoption !== null) adoptionEnded(state, lockspace.adoption);
   answerStartWaits(state);
   answerStopAlls(state);
 }

@@ -79,7 +79,10 @@ export function makeLockspace(state: State, manager: ManagerFacts, wanted: NewLo
     stop_replies: [],
     start_queue: [],
     restart_queue: [],
-    adoption: wanted.adoption === null ? null : { source: wanted.adoption, next: 0, in_flight: 0 },
+    adoption:
+      wanted.adoption === null
+        ? null
+        : { source: wanted.adoption, next: 0, in_flight: 0, counted: wanted.start_client_id !== 0 },
   };
   const lockspace = unbound as Lockspace;
   unbound.vg = makeResource(lockspace, "vg", VG_NAME);

@@ -60,6 +60,10 @@ export function route(state: State, client: Client, request: Request): void {
       probe(state, "running_lm", client, request, 0, 0);
       return;
     case "refresh_lv":
+      if (request.lv_uuid === "" && request.path === "") {
+        refuse(state, client, request, null, wireResult("EINVAL"), "refresh_lv needs lv_uuid or path");
+        return;
+      }
       handleOnManager(state, client, request);
       return;
     default:

@@ -165,6 +165,8 @@ export interface Adoption {
   readonly source: AdoptableLockspace;
   next: number;
   in_flight: number;
+  /** This VG no longer keeps the daemon's adoption from being over: it is done, has failed, or its manager is late. */
+  counted: boolean;
 }
 
 export type CallDone = (state: State, call: PendingCall, answer: ManagerAnswer) => void;
