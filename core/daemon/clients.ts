@@ -157,17 +157,36 @@ export function createClients(options: ClientsOptions): Clients {
     events.closed(connection.client_id, delivered);
   }
 
-  /** Bun also reports here what a handler of ours threw: a defect, which must end the daemon like any other. */
   function error(_socket: ClientSocket, problem: Error): void {
-    if ("syscall" in problem || "code" in problem) log.debug(`a client's socket: ${problem.message}`);
-    else options.defect(problem);
+    log.debug(`a client's socket: ${problem.message}`);
+  }
+
+  /**
+   * What a handler of ours throws is a defect, and must end the daemon like any other. Bun would report it to `error`, where
+   * a failed system call of ours looks like one of the socket's.
+   */
+  function guarded<Extra>(handle: (socket: ClientSocket, extra: Extra) => void) {
+    return (socket: ClientSocket, extra: Extra): void => {
+      try {
+        handle(socket, extra);
+      } catch (problem) {
+        options.defect(problem);
+      }
+    };
   }
 
   function closeAll(): void {
     for (const connection of [...connections.values()]) connection.socket.end();
   }
 
-  return { handler: { open, data, drain, close, error }, reply, connections, closeAll };
+  const handler = {
+    open: guarded<void>(open),
+    data: guarded(data),
+    drain: guarded<void>(drain),
+    close: guarded(close),
+    error,
+  };
+  return { handler, reply, connections, closeAll };
 }
 
 /** The next request is handed on only after the reply to the one before has gone out. */

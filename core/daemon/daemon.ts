@@ -134,8 +134,11 @@ function createLife(config: DaemonConfig, { log }: Surroundings, journal: Journa
     listener.stop();
     shell.clients.closeAll();
     journal.close({ remove: journal.isEmpty() });
-    pid_file.remove();
-    void shell.managers.close().then(ended.resolve);
+    // The pid file goes last: until then a call of an old worker may be under way, and the next daemon must not adopt beside it.
+    void shell.managers.close().then(() => {
+      pid_file.remove();
+      ended.resolve();
+    });
   }
 
   function stay(vg_names: readonly string[]): void {

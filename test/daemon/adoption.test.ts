@@ -184,8 +184,10 @@ test("killed again and again while clients lock, it holds after each restart wha
       undecided.set(name, mode);
       const reply = await client.ask(lockLv("vg0", name, mode)).catch(() => null);
       if (reply === null) return;
-      expect(resultOf(reply)).toBe(0);
       undecided.delete(name);
+      // ESTARTING: a daemon that died before its first grant left a VG, and no lock to wait for, to be adopted.
+      if (resultOf(reply) === -211) continue;
+      expect(resultOf(reply)).toBe(0);
       if (mode === "un") granted.delete(name);
       else granted.set(name, mode);
     }
