@@ -23,9 +23,6 @@ interface Served {
   readonly adopts: boolean;
 }
 
-/** lvmlockctl 2.03.16 reads the info lines of its own release only. */
-const DIALECT = ["--wire-dialect", "2.03.16"];
-
 const SERVED: readonly Served[] = [
   {
     name: "the C daemon in test mode",
@@ -37,14 +34,14 @@ const SERVED: readonly Served[] = [
   {
     name: "our daemon in test mode",
     flavour: "ours",
-    options: ["--test", "-g", "dlm", ...DIALECT],
+    options: ["--test", "-g", "dlm"],
     args: /^1\.0\.0:test$/,
     adopts: true,
   },
   {
     name: "our daemon with the local lock manager",
     flavour: "ours",
-    options: ["--lock-manager", "local", ...DIALECT],
+    options: ["--lock-manager", "local"],
     args: /^1\.0\.0:\S+$/,
     adopts: true,
   },
