@@ -68,6 +68,8 @@ export const DEADLINES = {
   sanlock_device_ms: 1000,
   /** How often the device is looked for meanwhile. */
   sanlock_device_look_ms: 10,
+  /** How often the other hosts' leases are looked at after a join, until all of them have been renewed: 1 MiB each time. */
+  sanlock_renewal_look_ms: 100,
   /**
    * How long refusals of a shared LV lock are taken for two hosts taking it at once. Whoever loses sanlock's ballot sleeps for up
    * to a second inside sanlock, and the lease looks owned meanwhile (seen: 0.99 s); what lasts longer is an exclusive holder.

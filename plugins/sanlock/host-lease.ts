@@ -1,6 +1,6 @@
 import { ptr } from "bun:ffi";
 import { closeSync, constants, openSync, readSync } from "node:fs";
-import type { Geometry } from "./geometry.ts";
+import { type Geometry, hostIdMax } from "./geometry.ts";
 
 /** A host's lease as it is on the disk right now. */
 export interface HostLeaseRecord {
@@ -24,12 +24,34 @@ const ALIGNMENT_BYTES = 4096;
  */
 export function readHostLease(path: string, geometry: Geometry, host_id: number): HostLeaseRecord | null {
   const { sector_size_bytes } = geometry;
-  const sector = alignedMemory(sector_size_bytes);
+  const sector = readDirectly(path, sector_size_bytes, (host_id - 1) * sector_size_bytes);
+  return sector === null ? null : decodeHostLease(sector);
+}
+
+/**
+ * The times of last renewal of all hosts that have a lease in use, by host_id, each in its own host's clock. Null when the leases
+ * can't be read.
+ */
+export function readRenewals(path: string, geometry: Geometry): ReadonlyMap<number, number> | null {
+  const { sector_size_bytes } = geometry;
+  const size_bytes = hostIdMax(geometry) * sector_size_bytes;
+  const area = readDirectly(path, size_bytes, 0);
+  if (area === null) return null;
+  const renewals = new Map<number, number>();
+  for (let begin = 0; begin < size_bytes; begin += sector_size_bytes) {
+    const lease = decodeHostLease(area.subarray(begin, begin + sector_size_bytes));
+    if (lease !== null && lease.timestamp_s !== 0)
+      renewals.set(begin / sector_size_bytes + 1, lease.timestamp_s);
+  }
+  return renewals;
+}
+
+function readDirectly(path: string, size_bytes: number, offset_bytes: number): Uint8Array | null {
+  const memory = alignedMemory(size_bytes);
   let fd: number | null = null;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_DIRECT);
-    const length = readSync(fd, sector, 0, sector_size_bytes, (host_id - 1) * sector_size_bytes);
-    return length === sector_size_bytes ? decodeHostLease(sector) : null;
+    return readSync(fd, memory, 0, size_bytes, offset_bytes) === size_bytes ? memory : null;
   } catch {
     // The answer is an estimate or a refinement; errors of the disk are told by sanlock, who has to read it too.
     return null;

@@ -2,6 +2,7 @@ import { type Answer, type GlobalLockState, type JoinCall, type Refused, refuse 
 import { ADD, CONFIG, GET_HOSTS, REMOVE, WRITE_LOCKSPACE } from "./flags.ts";
 import { readGlobalLock } from "./global-lock.ts";
 import { type LockspaceState, type Prepared, UNUSED_NAME } from "./lockspace-state.ts";
+import { renewalsBefore, waitForRenewals } from "./peers.ts";
 import { disconnect } from "./prepare.ts";
 import { NO_DAEMON, refuseFor } from "./refusals.ts";
 import { forgetStart, rememberStart } from "./repair.ts";
@@ -11,15 +12,20 @@ import { hostDead_s, IO_TIMEOUT_DEFAULT_S, startTimes } from "./timing.ts";
 export type JoinAnswer = Answer<{ generation: number; global_lock: GlobalLockState }>;
 
 /** Joins the lockspace. The call blocks this worker for as long as sanlock waits: seconds, or minutes after an unclean stop. */
-export function join(state: LockspaceState, prepared: Prepared, { adopt, nodelay }: JoinCall): JoinAnswer {
+export async function join(
+  state: LockspaceState,
+  prepared: Prepared,
+  { adopt, nodelay }: JoinCall,
+): Promise<JoinAnswer> {
   if (state.joined)
     return refuse("EEXIST", `${state.identity.lockspace_name} is joined already`, {
       lm_result: ERRNO.EEXIST,
     });
-  const refused = addLockspace(state, prepared, adopt, nodelay);
-  if (refused !== null) {
+  const before = renewalsBefore(prepared);
+  const added = addLockspace(state, prepared, adopt, nodelay);
+  if (typeof added !== "string") {
     disconnect(state);
-    return refused;
+    return added;
   }
   const { client } = state.tools;
   const { lockspace_name } = state.identity;
@@ -33,6 +39,7 @@ export function join(state: LockspaceState, prepared: Prepared, { adopt, nodelay
       ? refuseFor(rv, `${lockspace_name} can't be configured`)
       : global_lock;
   }
+  if (added === "new") await waitForRenewals(state, prepared, before);
   state.joined = true;
   state.told_lost = false;
   const generation = ownGeneration(state);
@@ -45,7 +52,7 @@ function addLockspace(
   prepared: Prepared,
   adopt: JoinCall["adopt"],
   nodelay: boolean,
-): Refused | null {
+): "new" | "adopted" | Refused {
   const { client, context } = state.tools;
   const { host_lease } = prepared;
   if (adopt === "only-orphan" && client.inquireLockspace(host_lease) === ERRNO.ENOENT)
@@ -53,9 +60,9 @@ function addLockspace(
   tellTimes(state, prepared, nodelay);
   const add_flags = nodelay ? ADD.NODELAY : 0;
   const rv = client.addLockspace(host_lease, add_flags, context.io_timeout_s);
-  if (rv >= 0) return null;
+  if (rv >= 0) return "new";
   const adopted = rv === ERRNO.EEXIST && adopt !== "no" && client.inquireLockspace(host_lease) === 0;
-  return adopted ? null : refuseJoin(state, prepared, rv);
+  return adopted ? "adopted" : refuseJoin(state, prepared, rv);
 }
 
 /** How long the join takes, from sanlock's own formula, told before it begins: nothing can be told while the call blocks. */

@@ -32,16 +32,16 @@ describe("lost storage", () => {
     const lv = await lost.newLv("one");
     await good(lost.lock(lv, "ex"));
     truncateSync(cluster.leaseFile("lost"), 0);
-    let slowest_ms = 0;
+    let rounds = 0;
     while ((await cluster.killCalls()).length === 0) {
-      const began_ms = performance.now();
       await good(sound.lock(VG, "ex"));
       await good(sound.unlock(VG, "ex"));
-      slowest_ms = Math.max(slowest_ms, performance.now() - began_ms);
+      rounds += 1;
       await Bun.sleep(100);
     }
     expect((await cluster.killCalls())[0]).toBe("--kill lost");
-    expect(slowest_ms).toBeLessThan(1000);
+    // The seconds until sanlock gives up have room for some 60 of them.
+    expect(rounds).toBeGreaterThan(5);
     expect(await refused(lost.lock(VG, "ex"))).toMatchObject({ code: "EVGKILLED" });
     // What lvmlockctl --drop makes the core do.
     await good(lost.unlock(lv, "ex"));
@@ -116,18 +116,18 @@ describe("another host", () => {
         return answer;
       },
     );
-    let slowest_ms = 0;
+    let rounds = 0;
     while (!joined) {
-      const began_ms = performance.now();
       await good(other.lock(VG, "ex"));
       await good(other.unlock(VG, "ex"));
-      slowest_ms = Math.max(slowest_ms, performance.now() - began_ms);
+      rounds += 1;
       await Bun.sleep(200);
     }
     const refusal = await joining;
     expect(refusal.code).toBe("EHOSTID");
     expect(refusal.detail).toContain("another host uses host_id 1");
-    expect(slowest_ms).toBeLessThan(1000);
+    // The minute has room for some 300 of them.
+    expect(rounds).toBeGreaterThan(30);
     await good(first.lock(VG, "ex"));
   });
 
@@ -136,10 +136,9 @@ describe("another host", () => {
     const [first, second] = await startedVg(cluster, "vg0", [0, 1]);
     if (first === undefined || second === undefined) throw new Error("two hosts");
     const lv = await first.newLv("one");
-    // Both must have seen each other before one of them goes.
-    await lockSoon(second, VG, "ex");
-    await good(second.unlock(VG, "ex"));
     await good(second.lock(lv, "ex"));
+    // The first host must know that the other one is alive before it goes.
+    while ((await refused(first.lock(lv, "ex"))).owner?.state !== "LIVE") await Bun.sleep(200);
     await cluster.sanlock[1]?.kill();
     const states = new Set<string>();
     while (true) {
@@ -154,7 +153,6 @@ describe("another host", () => {
       }
       await Bun.sleep(500);
     }
-    expect(states).toContain("LIVE");
     expect(states).toContain("FAIL");
   });
 });

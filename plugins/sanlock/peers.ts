@@ -1,0 +1,36 @@
+import { DEADLINES } from "../../core/deadlines.ts";
+import { readRenewals } from "./host-lease.ts";
+import type { LockspaceState, Prepared } from "./lockspace-state.ts";
+import { IO_TIMEOUT_DEFAULT_S } from "./timing.ts";
+
+/** When the other hosts renewed their leases last, before this host joined. */
+export type Renewals = ReadonlyMap<number, number>;
+
+const NOBODY: Renewals = new Map();
+
+export function renewalsBefore({ path, geometry }: Prepared): Renewals {
+  return readRenewals(path, geometry) ?? NOBODY;
+}
+
+/**
+ * Waits until every other host has renewed its lease since `before`. A host learns of others only when it renews, every two
+ * I/O timeouts, and until then takes a newcomer for absent: sanlock then gives it an exclusive lease over the newcomer's shared
+ * one (host_live in resource.c of 3.8.5 and later; seen on a loaded machine). The join itself lasts about as long as a
+ * renewal's interval, so that there is rarely anything to wait for. A host that does not renew within three I/O timeouts is gone.
+ */
+export async function waitForRenewals(
+  { identity }: LockspaceState,
+  { path, geometry, io_timeout_s }: Prepared,
+  before: Renewals,
+): Promise<void> {
+  const patience_ms = 3000 * (io_timeout_s || IO_TIMEOUT_DEFAULT_S);
+  const until_ms = performance.now() + patience_ms;
+  while (performance.now() < until_ms) {
+    const now = readRenewals(path, geometry) ?? NOBODY;
+    const isBehind = [...before].some(
+      ([host_id, at_s]) => host_id !== identity.host_id && now.get(host_id) === at_s,
+    );
+    if (!isBehind) return;
+    await Bun.sleep(DEADLINES.sanlock_renewal_look_ms);
+  }
+}
