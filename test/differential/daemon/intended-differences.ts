@@ -1,7 +1,7 @@
 import { type ReplyFields, resultOf } from "../../rig/replies.ts";
 import type { RequestSpec } from "../../rig/requests.ts";
 import type { Exchange } from "./compare.ts";
-import { isPersistent, mayWait } from "./holdings.ts";
+import { isPersistent, lockKey, mayWait } from "./holdings.ts";
 
 /** A way in which our daemon is meant to answer otherwise than lvmlockd 2.03.16, or in which that one is not steady. */
 export interface IntendedDifference {
@@ -52,6 +52,9 @@ const reaped = (history: readonly Exchange[]): boolean =>
 /** Both results, C's first. */
 const results = (c: ReplyFields | null, ours: ReplyFields | null): string =>
   c === null || ours === null ? "" : `${resultOf(c)} ${resultOf(ours)}`;
+
+/** A lock request that C granted. */
+const isGrant = ({ request, c }: Exchange): boolean => mayWait(request) && c !== null && resultOf(c) === 0;
 
 /** True when no VG is started, as far as the replies say. */
 function nothingStarted(history: readonly Exchange[]): boolean {
@@ -106,6 +109,23 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
     noise: false,
     explains: ({ request, c, ours }) =>
       mayWait(request) && isPersistent(request) && results(c, ours) === `0 ${EALREADY}`,
+  },
+  {
+    name: "a shared lock that waited is recorded beside a persistent one",
+    reason:
+      "C records it when both come from the queue, but not when a lock is made persistent while it waits; then it has no protection",
+    after: "ends-sequence",
+    noise: false,
+    explains: ({ request }, history) => {
+      const grants = history.filter((past) => isGrant(past) && sameVg(past.request, request));
+      const together = (one: Exchange, other: Exchange): boolean =>
+        one.step === other.step && lockKey(one.request) === lockKey(other.request);
+      return grants.some(
+        (one) =>
+          isPersistent(one.request) &&
+          grants.some((other) => !isPersistent(other.request) && together(one, other)),
+      );
+    },
   },
   {
     name: "a killed VG lets nobody wait",
