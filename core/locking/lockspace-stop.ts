@@ -17,7 +17,7 @@ import { log, type ReplyParts, reply } from "./replies.ts";
 import { removeLock } from "./resource.ts";
 import { answerStopAlls, quitWhenEmpty, stopAllRefused } from "./shutdown.ts";
 import type { Client, Deferred, Lockspace, PendingCall, Resource, State } from "./state.ts";
-import { release } from "./unlock.ts";
+import { release, releaseDropped } from "./unlock.ts";
 
 /** stop_vg: refused while LVs of the VG hold locks, unless forced. */
 export function stopVg(state: State, client: Client, request: Request): void {
@@ -128,11 +128,13 @@ function left(state: State, call: PendingCall, answer: ManagerAnswer): void {
 
 /** The manager does not let the lockspace go yet: it serves again, and nobody is left waiting for its end. */
 function stayStarted(state: State, lockspace: Lockspace): void {
-  const { restart_queue } = lockspace;
+  const { restart_queue, unreleased } = lockspace;
   lockspace.restart_queue = [];
+  lockspace.unreleased = [];
   lockspace.stop_wanted = false;
   lockspace.leaving = false;
   lockspace.state = "started";
+  for (const lock of unreleased) releaseDropped(state, lock);
   stopAllRefused(state);
   restartGlobal(state, lockspace, restart_queue);
 }

@@ -79,6 +79,7 @@ export function makeLockspace(state: State, manager: ManagerFacts, wanted: NewLo
     stop_replies: [],
     start_queue: [],
     restart_queue: [],
+    unreleased: [],
     adoption:
       wanted.adoption === null
         ? null

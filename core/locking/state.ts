@@ -158,6 +158,8 @@ export interface Lockspace {
   /** Lock requests that wait for the start (global lockspace only) and those that want it started again. */
   start_queue: Deferred[];
   restart_queue: Deferred[];
+  /** Locks whose release the manager refused while stopping; they are no matter once it has been left. */
+  unreleased: Lock[];
   adoption: Adoption | null;
 }
 

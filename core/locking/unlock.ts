@@ -109,6 +109,7 @@ function retryRelease(state: State, lock: Lock, attempt: number): void {
   }
   // The journal keeps it, because the manager may as well.
   resource.orphan = resource.kind === "lv";
+  if (resource.lockspace.state === "stopping") resource.lockspace.unreleased.push(lock);
   noteIncident(
     state,
     resource.lockspace.identity.vg_name,
@@ -146,6 +147,13 @@ export function giveBack(state: State, resource: Resource, why: string): void {
   );
   const lock = addLock(state, resource, resource.mode, { client: state.nobody, pid: 0, cmd: "" });
   askUnlock(state, lock, state.nobody, null, 0);
+}
+
+/** The stop for which the lock was dropped came to nothing, so the manager has it still and it goes back after all. */
+export function releaseDropped(state: State, { resource, mode }: Lock): void {
+  resource.mode = mode;
+  resource.orphan = false;
+  giveBack(state, resource, "its VG was to be stopped and is not");
 }
 
 /** Releases the locks of clients that have gone. Called by `settle` on an idle resource. */

@@ -119,6 +119,22 @@ describe("stop_vg", () => {
     expect(a.ask("stop_vg", STOP)).toBe(0);
   });
 
+  test("that the lock manager finds busy leaves no lock at the manager whose release it had refused", () => {
+    const rig = started();
+    const [a, b] = [rig.client(), rig.client()];
+    a.vg("ex");
+    a.lv("lv1", "ex", { persistent: true });
+    rig.script("unlock", () => refused("ELOCKIO"));
+    rig.script("leave", () => refused("EBUSY"));
+    expect(a.ask("stop_vg", { ...STOP, opts: { force: true } })).toBe(wireResult("EBUSY"));
+    expect(b.vg("ex")).toBeNull();
+    expect(rig.journal.has("vg/lv1")).toBe(true);
+    rig.unscript("unlock");
+    rig.advance(1000);
+    expect(b.result()).toBe(0);
+    expect(rig.journal.has("vg/lv1")).toBe(false);
+  });
+
   test("of the last VG stops the global lock's own lockspace too", () => {
     const rig = started();
     rig.startVg("vg2");
