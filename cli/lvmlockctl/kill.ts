@@ -43,9 +43,12 @@ export async function killVg(setup: KillSetup): Promise<number> {
     alarm.emergency(`The kill command of VG ${vg_name} failed (${line}): ${problem}.`);
     return failByHand(setup, EXIT.failure);
   }
-  alarm.warning(`The kill command of VG ${vg_name} succeeded (${line}); its locks are dropped.`);
+  alarm.warning(`The kill command of VG ${vg_name} succeeded (${line}).`);
   const dropped = await tellDaemon(setup, "drop_vg", DEADLINES.ctl_reply_ms);
-  if (dropped === null) return EXIT.ok;
+  if (dropped === null) {
+    alarm.warning(`The locks of VG ${vg_name} are dropped.`);
+    return EXIT.ok;
+  }
   alarm.emergency(`The LVs of VG ${vg_name} are offline, but its locks were not dropped: ${dropped}`);
   alarm.emergency(`Drop them: lvmlockctl --drop ${vg_name}`);
   return EXIT.failure;
@@ -73,6 +76,8 @@ async function talk(setup: KillSetup, request: string, deadline_ms: number): Pro
   const answer = await connection.ask(request, keys, deadline_ms);
   connection.close();
   if (answer.kind === "failed") return answer.message;
-  const result = answer.reply.number("op_result") ?? 0;
+  const result = answer.reply.number("op_result");
+  // Nothing may be taken for done that the daemon did not say.
+  if (result === null) return `lvmlockd gave no result for ${request}`;
   return result === 0 ? null : explain(result);
 }

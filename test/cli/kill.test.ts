@@ -99,6 +99,7 @@ describe("lvmlockctl --kill", () => {
     expect(names()).toEqual(["hello", "kill_vg", "hello", "drop_vg"]);
     expect(run.stderr).toContain("VG vg0 has lost its lock storage");
     expect(run.stderr).toContain("from the command");
+    expect(run.stderr).toContain("The locks of VG vg0 are dropped");
   });
 
   test("does not drop the locks when the command fails, and says what to do by hand", async () => {
@@ -158,6 +159,7 @@ describe("lvmlockctl --kill", () => {
     const run = await kill();
     expect(run.exit_status).toBe(EXIT.failure);
     expect(run.stderr).toContain("lvmlockctl --drop vg0");
+    expect(run.stderr).not.toContain("are dropped");
   });
 
   test("runs the command although another setting of lvm.conf is wrong", async () => {
