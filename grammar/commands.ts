@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { checkValue, type SettingSource } from "./check-settings.ts";
-import { type Diagnostic, diagnoseFile, formatDiagnostic } from "./diagnose.ts";
+import { type Diagnostic, diagnoseFile, diagnoseProblem, formatDiagnostic } from "./diagnose.ts";
 import { type Edit, editConfig, writeValue } from "./edit.ts";
 import { loadConfig } from "./load.ts";
 import type { LoadedConfig, LoadOptions } from "./load-options.ts";
@@ -28,25 +28,70 @@ export interface CheckedConfig {
   };
 }
 
+/** What only the program that checks can find out about its machine. */
+export interface Surroundings {
+  /** Why the directory of the files can't be the one that is meant. */
+  readonly directory_problem: string | undefined;
+  /** Why a plugin can't be loaded by this reference. */
+  readonly plugin_problem: (reference: string) => string | undefined;
+}
+
+const nothingWrong: Surroundings = { directory_problem: undefined, plugin_problem: () => undefined };
+
 /** Reads all configuration files and tells what is wrong with them. */
-export function checkConfig(options: LoadOptions): CheckedConfig {
+export function checkConfig(options: LoadOptions, around: Surroundings = nothingWrong): CheckedConfig {
   const config = loadConfig(options);
-  const notes = config.ok ? [...config.diagnostics, ...noteUnused(config)] : config.diagnostics;
+  const { directory_problem } = around;
+  const found = [
+    ...(directory_problem === undefined
+      ? []
+      : [diagnoseFile(options.system_dir, "error", directory_problem)]),
+    ...config.diagnostics,
+    ...checkPlugins(config, around),
+  ];
+  const ok = found.every((diagnostic) => diagnostic.severity !== "error");
+  const notes = ok ? [...found, ...noteUnused(config)] : found;
   const errors = notes.filter((diagnostic) => diagnostic.severity === "error").length;
   const warnings = notes.length - errors;
   const files = config.files.map((file) => `${file.path}: ${file.state}`);
-  const verdict = `${config.ok ? "The configuration is valid" : "The configuration has errors"}: ${errors} errors, ${warnings} warnings.`;
+  const verdict = `${ok ? "The configuration is valid" : "The configuration has errors"}: ${errors} errors, ${warnings} warnings.`;
   return {
-    ok: config.ok,
+    ok,
     text: `${[...notes.map(formatDiagnostic), ...files, verdict].join("\n")}\n`,
     json: {
-      ok: config.ok,
+      ok,
       files: config.files.map(({ path, state }) => ({ path, state })),
       host_tags: config.host_tags.map(displayText),
       diagnostics: notes,
       settings: config.settings,
     },
   };
+}
+
+const pluginSettings = [
+  "daemon/lock_manager",
+  "lock_managers/sanlock",
+  "lock_managers/dlm",
+  "lock_managers/idm",
+] as const satisfies readonly SettingName[];
+
+/** Plugins that the own file names and nobody can load. A default is no promise that its plugin is installed. */
+function checkPlugins(config: LoadedConfig, around: Surroundings): Diagnostic[] {
+  const diagnostics: Diagnostic[] = [];
+  for (const name of pluginSettings) {
+    const reference = config.settings[name];
+    const origin = findNode(config.own, name)?.value?.origin;
+    // A value that was refused has its own diagnostic, and its setting has no source.
+    if (reference === undefined || origin === undefined || !config.sources.has(name)) continue;
+    if (reference === settingRow(name).default) continue;
+    const problem = around.plugin_problem(reference);
+    if (problem === undefined) continue;
+    const { file, start, end } = origin;
+    const message = `${name}: ${displayText(problem)}`;
+    const { expected } = settingRow(name).kind;
+    diagnostics.push(diagnoseProblem({ severity: "error", start, end, message, expected }, file));
+  }
+  return diagnostics;
 }
 
 function noteUnused(config: LoadedConfig): Diagnostic[] {
@@ -131,8 +176,8 @@ export function configEdit(options: LoadOptions, request: EditRequest): EditedFi
   const path = request.file ?? fileOf(options, request.name);
   if (path === undefined) {
     const near = nearestName(request.name, settingNames);
-    const hint = near === undefined ? "name the file to edit it anyway" : `did you mean "${near}"?`;
-    return { ok: false, reason: `"${request.name}" is not a setting of lvmlockd; ${hint}` };
+    const hint = near === undefined ? "" : `; did you mean "${near}"?`;
+    return { ok: false, reason: `"${request.name}" is not a setting of lvmlockd${hint}` };
   }
   const read = options.read_file(path);
   if (read.kind === "unreadable") return { ok: false, reason: `${path} can't be read: ${read.reason}` };
@@ -205,5 +250,7 @@ function fits(name: SettingName, literal: string): boolean {
   const parsed = parseConfig(`x = ${literal}`, { integers: "exact" });
   if (!parsed.ok) return false;
   const value = buildTree(parsed.file, "").root.children.get("x")?.value;
-  return value !== undefined && checkValue(name, value).ok;
+  if (value === undefined) return false;
+  const checked = checkValue(name, value);
+  return checked.ok && checked.sensible;
 }
