@@ -6,13 +6,16 @@ import type { UsageError } from "./getopt.ts";
 const stdout_fd = 1;
 const stderr_fd = 2;
 
-/** Writes a result and hands back the exit status, so that a caller can return both in one line. */
+/**
+ * Writes a result and hands back the exit status, so that a caller can return both in one line. A result that can't be written
+ * (a full disk) is a failure, whatever the status was to be.
+ */
 export function say(text: string, exit_status: number): number {
-  writeAll(stdout_fd, text.endsWith("\n") || text === "" ? text : `${text}\n`);
-  return exit_status;
+  const problem = writeAll(stdout_fd, text.endsWith("\n") || text === "" ? text : `${text}\n`);
+  return problem === null ? exit_status : sayError(`The output can't be written: ${problem}`, EXIT.failure);
 }
 
-/** Writes a line for a person to standard error, and hands back the exit status. */
+/** Writes a line for a person to standard error, and hands back the exit status. When it can't be written, nobody can be told. */
 export function sayError(text: string, exit_status: number): number {
   writeAll(stderr_fd, text.endsWith("\n") ? text : `${text}\n`);
   return exit_status;
@@ -25,19 +28,20 @@ export function refuseUsage(program: string, error: UsageError): number {
 
 /**
  * Writes everything before it returns, because process.exit follows and would cut what a stream still holds. A reader that
- * has gone (`lvmlockctl -i | head`) ends the output in silence.
+ * has gone (`lvmlockctl -i | head`) ends the output in silence. The answer is what went wrong otherwise, or null.
  */
-function writeAll(fd: number, text: string): void {
+function writeAll(fd: number, text: string): string | null {
   const bytes = new TextEncoder().encode(text);
   for (let at = 0; at < bytes.length; ) {
     try {
       at += writeSync(fd, bytes, at, bytes.length - at);
     } catch (error) {
       const code = error instanceof Error && "code" in error ? error.code : "";
-      if (code === "EPIPE") return;
+      if (code === "EPIPE") return null;
       // A pipe that somebody else made non-blocking and that is full right now.
-      if (code !== "EAGAIN") throw error;
+      if (code !== "EAGAIN") return error instanceof Error ? error.message : String(error);
       Bun.sleepSync(1);
     }
   }
+  return null;
 }

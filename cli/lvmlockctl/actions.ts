@@ -1,6 +1,6 @@
 /** The commands that change something in the daemon: one request each, and an honest word about its result. */
 import { DEADLINES } from "../../core/deadlines.ts";
-import { ERRORS, EXIT, errorName, explain } from "../../core/errors.ts";
+import { ERRORS, type ErrorName, EXIT, errorName, explain } from "../../core/errors.ts";
 import type { RequestKeys } from "../../core/wire/client-codec.ts";
 import { jsonReport } from "../json-report.ts";
 import type { ReportFormat } from "../shared-options.ts";
@@ -24,6 +24,14 @@ export interface Action {
   readonly explain: (result: number) => string;
   /** What is in the way while it lasts, for the terminal; "" when that is not known. */
   readonly reason: () => Promise<string>;
+  /** What a positive result means: for stop_all it counts what is left. null where it is a plain success. */
+  readonly judgeCount: ((count: number) => Promise<CountVerdict>) | null;
+}
+
+/** Whether a positive result is a success, and words about it; "" when there is nothing to say. */
+export interface CountVerdict {
+  readonly is_success: boolean;
+  readonly text: string;
 }
 
 /** Asks, waits, and reports. Returns the exit status. */
@@ -39,12 +47,39 @@ export async function carryOut(
   const result = answer.reply.number(action.result_key);
   if (result === null)
     return sayError(`lvmlockctl: lvmlockd gave no result for ${action.request}`, EXIT.failure);
-  const exit_status = resultExitStatus(result);
-  if (format !== "basic") return say(resultJson(action, result, answer.reply, format), exit_status);
-  if (result >= 0) return action.success === "" ? EXIT.ok : say(action.success, EXIT.ok);
   const detail = answer.reply.text("detail") ?? "";
-  const reason = `${detail === "" ? "" : `${detail} `}${action.explain(result)}`;
+  if (result > 0 && action.judgeCount !== null) {
+    return reportCount(action, result, await action.judgeCount(result), answer.reply, format);
+  }
+  const exit_status = resultExitStatus(result);
+  if (format !== "basic") {
+    return say(resultJson(action, result, errorName(result), detail, answer.reply, format), exit_status);
+  }
+  if (result >= 0) return action.success === "" ? EXIT.ok : say(action.success, EXIT.ok);
+  const reason = `${detail === "" ? "" : `${asSentence(detail)} `}${action.explain(result)}`;
   return sayError(`lvmlockctl: ${action.doing} failed: ${reason}`, exit_status);
+}
+
+/** Something is left: it is on its way, or it stays and the command has not done what it was asked for. */
+function reportCount(
+  action: Action,
+  count: number,
+  verdict: CountVerdict,
+  reply: DaemonReply,
+  format: ReportFormat,
+): number {
+  const exit_status = verdict.is_success ? EXIT.ok : EXIT.busy;
+  if (format !== "basic") {
+    const name = verdict.is_success ? null : "EBUSY";
+    return say(resultJson(action, count, name, verdict.text, reply, format), exit_status);
+  }
+  if (verdict.is_success) return verdict.text === "" ? EXIT.ok : say(verdict.text, EXIT.ok);
+  return sayError(`lvmlockctl: ${action.doing} failed: ${verdict.text}`, exit_status);
+}
+
+/** The daemon's details are clauses as often as sentences; what follows them must not run on. */
+function asSentence(detail: string): string {
+  return /[.!?]$/.test(detail) ? detail : `${detail}.`;
 }
 
 /** The exit status for an op_result: that of its entry in the error table. */
@@ -57,10 +92,11 @@ export function resultExitStatus(result: number): number {
 function resultJson(
   action: Action,
   result: number,
+  name: ErrorName | null,
+  detail: string,
   reply: DaemonReply,
   format: Exclude<ReportFormat, "basic">,
 ): string {
-  const name = errorName(result);
   const entry = name === null ? null : ERRORS[name];
   const row = {
     request: action.request,
@@ -70,7 +106,7 @@ function resultJson(
     cause: entry?.cause ?? "",
     remedy: entry?.remedy ?? "",
     retryable: entry?.retryable ?? false,
-    detail: reply.text("detail") ?? "",
+    detail,
     result_flags: reply.text("result_flags") ?? "",
   };
   return jsonReport({ result: [row] }, format);
@@ -96,6 +132,7 @@ export function vgAction(request: string, vg_name: string, doing: string): Actio
     success: "",
     explain,
     reason: unknownReason,
+    judgeCount: null,
   };
 }
 
@@ -112,6 +149,7 @@ export const QUIT: Action = {
       ? `VGs are started. Stop them first: lvmlockctl --stop-lockspaces (EBUSY ${result})`
       : explain(result),
   reason: unknownReason,
+  judgeCount: null,
 };
 
 /** --stop-lockspaces. With `wait` it lasts as long as the lock managers need. */
@@ -126,6 +164,8 @@ export function stopAction(wait: boolean, force: boolean, socket_path: string): 
     success: "",
     explain,
     reason: async () => (await import("./stop-reason.ts")).askStopReason(socket_path),
+    judgeCount: async (count) =>
+      (await import("./stop-verdict.ts")).judgeStop(socket_path, { count, wait, force }),
   };
 }
 
@@ -140,5 +180,6 @@ export function remoteLockAction(vg_name: string, lv_uuid: string, mode: string)
     success: "",
     explain,
     reason: unknownReason,
+    judgeCount: null,
   };
 }

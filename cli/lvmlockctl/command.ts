@@ -175,6 +175,7 @@ function readWho(operands: readonly string[]): ActionReading {
   const lv = slash === -1 ? "" : plain.slice(slash + 1);
   const problem = vgNameProblem(vg_name);
   if (problem !== null) return usageError(`who: ${problem}`);
+  if (lv.includes("/")) return usageError(`who needs a VG, VG/LV or gl; "${what}" has a / too many`);
   return done({ kind: "who", vg_name, lv });
 }
 

@@ -1,4 +1,6 @@
-/** A line on the terminal while something takes long; nothing at all when standard error is not a terminal. */
+/** What is said while something takes long: a line that keeps changing on a terminal, one plain line elsewhere. */
+import { EXIT } from "../../core/errors.ts";
+import { sayError } from "../streams.ts";
 import { printable } from "../table.ts";
 
 const first_shown_after_ms = 2000;
@@ -11,10 +13,11 @@ export interface Progress {
 
 /**
  * Shows after two seconds what is being done and for how long, in one line that is written over and over. `reason` is asked
- * each time for what is in the way; "" when it does not know.
+ * each time for what is in the way; "" when it does not know. Without a terminal the first reason is said once, so that a log
+ * shows what a command that waits without limit waits for.
  */
 export function showProgress(doing: string, reason: () => Promise<string>): Progress {
-  if (!process.stderr.isTTY) return { end() {} };
+  if (!process.stderr.isTTY) return sayOnce(doing, reason);
   const began_ms = performance.now();
   let state: "asking" | "idle" | "ended" = "idle";
   let isShown = false;
@@ -38,6 +41,22 @@ export function showProgress(doing: string, reason: () => Promise<string>): Prog
       state = "ended";
       // Erase the whole line: what follows may be shorter.
       if (isShown) process.stderr.write("\r\u001b[2K");
+    },
+  };
+}
+
+function sayOnce(doing: string, reason: () => Promise<string>): Progress {
+  let isEnded = false;
+  const tell = async (): Promise<void> => {
+    const why = await reason();
+    if (isEnded || why === "") return;
+    sayError(`lvmlockctl: ${doing} takes a while: ${printable(why)}`, EXIT.ok);
+  };
+  const timer = setTimeout(() => void tell(), first_shown_after_ms);
+  return {
+    end() {
+      clearTimeout(timer);
+      isEnded = true;
     },
   };
 }

@@ -23,8 +23,9 @@ function tellFailure(failed: TalkFailure): number {
   return sayError(`lvmlockctl: ${failed.message}`, failed.exit_status);
 }
 
-function warn(warning: string): number {
-  if (warning === "") return EXIT.ok;
+/** The status of what was written, or that of a warning behind it. */
+function warn(warning: string, written: number): number {
+  if (warning === "") return written;
   return sayError(`lvmlockctl: ${warning}`, EXIT.failure);
 }
 
@@ -37,19 +38,16 @@ export async function showInfo(connection: DaemonConnection, view: InfoView): Pr
     const answer = await fetchRawText(connection, "info");
     if (answer.kind === "failed") return tellFailure(answer);
     const text = view.raw ? answer.text : compatibleLines(answer.text).join("\n");
-    say(text, EXIT.ok);
-    return warn(answer.warning);
+    return warn(answer.warning, say(text, EXIT.ok));
   }
   const answer = await fetchReport(connection, view.socket_path);
   if (answer.kind === "failed") return tellFailure(answer);
   const { report } = answer;
   if (view.format === "json" || view.format === "json_std") {
     const advice = adviceOf(report).map((text) => ({ text }));
-    say(jsonReport({ ...report, advice }, view.format), EXIT.ok);
-  } else {
-    say(infoText(report), EXIT.ok);
+    return warn(answer.warning, say(jsonReport({ ...report, advice }, view.format), EXIT.ok));
   }
-  return warn(answer.warning);
+  return warn(answer.warning, say(infoText(report), EXIT.ok));
 }
 
 /** --dump: the log ring, over the stream from our daemon and as datagrams from one of lvm2. */
@@ -59,8 +57,7 @@ export async function showDump(connection: DaemonConnection): Promise<number> {
   if (ours.kind === "failed") return tellFailure(ours);
   const raw = await fetchRawText(connection, "dump");
   if (raw.kind === "failed") return tellFailure(raw);
-  say(raw.text, EXIT.ok);
-  return warn(raw.warning);
+  return warn(raw.warning, say(raw.text, EXIT.ok));
 }
 
 /** who VG[/LV]. The exit status is 5 when the VG is not started here. */
@@ -85,6 +82,5 @@ export async function showWho(
       EXIT.not_found,
     );
   }
-  say(whoText(report, question), EXIT.ok);
-  return warn(answer.warning);
+  return warn(answer.warning, say(whoText(report, question), EXIT.ok));
 }

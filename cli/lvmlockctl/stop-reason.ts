@@ -1,15 +1,21 @@
 /** Why --stop-lockspaces is still waiting, asked on a connection of its own. */
 import type { InfoReport } from "../../core/daemon/info/report.ts";
 import { connectDaemon } from "./connection.ts";
-import { fetchReport } from "./info-query.ts";
+import { fetchReport, type ReportAnswer } from "./info-query.ts";
 
 /** "" when there is nothing to say, or nobody answers. */
 export async function askStopReason(socket_path: string): Promise<string> {
+  const answer = await askReport(socket_path);
+  return answer.kind === "report" ? stopReason(answer.report) : "";
+}
+
+/** The daemon's report, without disturbing the connection on which a reply is awaited. */
+export async function askReport(socket_path: string): Promise<ReportAnswer> {
   const connected = await connectDaemon(socket_path);
-  if (connected.kind === "failed") return "";
+  if (connected.kind === "failed") return connected;
   const answer = await fetchReport(connected.connection, socket_path);
   connected.connection.close();
-  return answer.kind === "report" ? stopReason(answer.report) : "";
+  return answer;
 }
 
 /** Names the VGs that are left, with what keeps them. */

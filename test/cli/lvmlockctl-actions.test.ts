@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { EXIT } from "../../core/errors.ts";
-import { resultReply, runProgram, type StubAnswer, type StubDaemon, startStub } from "./stub-daemon.ts";
+import { MAIN, resultReply, runProgram, type StubAnswer, type StubDaemon, startStub } from "./stub-daemon.ts";
 
 let stub: StubDaemon | null = null;
 
@@ -79,6 +79,11 @@ describe("honest results", () => {
     expect((await ctl(daemon, "-E", "vg0")).stderr).toContain("vg0 is a dlm VG.");
   });
 
+  test("a detail without a full stop does not run on into the words of the error table", async () => {
+    const daemon = start(answering("enable_gl", -22, 'detail = "it is not kept in a VG"\n'));
+    expect((await ctl(daemon, "-E", "vg0")).stderr).toContain("it is not kept in a VG. The request");
+  });
+
   test("--quit that is refused because VGs are started exits with 4", async () => {
     const daemon = start((request) =>
       request.get("request") === "quit"
@@ -126,6 +131,96 @@ describe("honest results", () => {
   });
 });
 
+describe("--stop-lockspaces that is answered with a count", () => {
+  const report = (state: string, locks: readonly object[]): string =>
+    JSON.stringify({
+      report: [{ lockspace: [{ vg_name: "vg0", lockspace_name: "lvm_vg0", state }], lock: locks }],
+    });
+  const lvLock = {
+    vg_name: "vg0",
+    lockspace_name: "lvm_vg0",
+    kind: "lv",
+    lv_name: "lv0",
+    mode: "ex",
+    persistent: true,
+    pid: 4711,
+    cmd: "lvchange",
+  };
+  const stopping = (state: string, locks: readonly object[]): StubAnswer => {
+    const text = report(state, locks);
+    return (request) => {
+      if (request.get("request") === "stop_all") return resultReply(1);
+      return request.get("request") === "info_json"
+        ? `response = "OK"\ntext = ${JSON.stringify(text)}\n`
+        : null;
+    };
+  };
+
+  test("says which VG stays, who holds what and what to do, and exits with 4", async () => {
+    const run = await ctl(start(stopping("started", [lvLock])), "-S", "-w0");
+    expect(run.exit_status).toBe(EXIT.busy);
+    expect(run.stderr).toContain("vg0 stays because locks are held: vg0/lv0 ex by active LV");
+    expect(run.stderr).toContain("vgchange -an vg0");
+  });
+
+  test("shows the same in JSON as EBUSY", async () => {
+    const run = await ctl(start(stopping("started", [lvLock])), "-S", "-w0", "--reportformat", "json_std");
+    expect(run.exit_status).toBe(EXIT.busy);
+    expect(JSON.parse(run.stdout).report[0].result[0]).toMatchObject({ op_result: 1, error: "EBUSY" });
+  });
+
+  test("is a success while nothing but the end of the stop is missing", async () => {
+    const run = await ctl(start(stopping("stopping", [])), "-S", "-w0");
+    expect(run).toMatchObject({ exit_status: EXIT.ok, stderr: "" });
+    expect(run.stdout).toContain("Still stopping: vg0");
+  });
+
+  test("is a failure when it was asked to wait", async () => {
+    const run = await ctl(start(stopping("started", [])), "-S");
+    expect(run.exit_status).toBe(EXIT.busy);
+    expect(run.stderr).toContain("vg0 did not stop");
+  });
+
+  test("says what it waits for also without a terminal", async () => {
+    const text = report("started", [lvLock]);
+    const daemon = start((request) =>
+      request.get("request") === "info_json" ? `response = "OK"\ntext = ${JSON.stringify(text)}\n` : null,
+    );
+    const child = Bun.spawn(
+      [process.execPath, "--config=/dev/null", MAIN, "lvmlockctl", "--socket", daemon.socket_path, "-S"],
+      { stdin: "ignore", stdout: "ignore", stderr: "pipe" },
+    );
+    // stop_all is never answered, so the first thing that is said is the reason.
+    const first = await child.stderr.getReader().read();
+    child.kill();
+    await child.exited;
+    expect(Buffer.from(first.value ?? []).toString()).toContain(
+      "stopping the lockspaces takes a while: vg0 has 1 active LV",
+    );
+  });
+});
+
+describe("output that can't be written", () => {
+  test("is one line and exit status 1 on a full disk", async () => {
+    const child = Bun.spawn(
+      [
+        "/bin/sh",
+        "-c",
+        'exec "$0" "$@" > /dev/full',
+        process.execPath,
+        "--config=/dev/null",
+        MAIN,
+        "lvmlockctl",
+        "--help",
+      ],
+      { stdin: "ignore", stdout: "ignore", stderr: "pipe" },
+    );
+    const stderr = await new Response(child.stderr).text();
+    expect(stderr).toMatch(/^The output can't be written: ENOSPC.*\n$/);
+    expect(await child.exited).toBe(EXIT.failure);
+  });
+});
+
 describe("command lines that are refused before anything is asked", () => {
   const refused: readonly (readonly [readonly string[], string])[] = [
     [["--drop", "../etc"], "is no VG name"],
@@ -137,6 +232,7 @@ describe("command lines that are refused before anything is asked", () => {
     [["--set-remote-lv-lock", "vg0"], "needs --lv-uuid and --lock-mode"],
     [["whoo", "vg0"], "the nearest is who"],
     [["who"], "who needs a VG"],
+    [["who", "a/b/c"], "has a / too many"],
     [["config", "put"], "get, list or edit"],
     [["--reportformat", "xml", "--info"], "basic, json, json_std"],
   ];

@@ -60,7 +60,8 @@ export interface RunResult {
   readonly exit_status: number;
 }
 
-const MAIN = join(import.meta.dir, "../../cli/main.ts");
+/** The entry of the programs. */
+export const MAIN = join(import.meta.dir, "../../cli/main.ts");
 
 /** Runs one of the programs with nothing on standard input, and waits for its end. */
 export async function runProgram(
