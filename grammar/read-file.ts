@@ -21,6 +21,9 @@ export const readFileFromDisk: ReadFile = (path) => {
     return readBounded(fd, info.size);
   } catch (error) {
     if (hasCode(error, "ENOENT") || hasCode(error, "ENOTDIR")) return { kind: "missing" };
+    if (hasCode(error, "EACCES") || hasCode(error, "EPERM")) {
+      return { kind: "unreadable", reason: "this user may not read it; run it as root" };
+    }
     return { kind: "unreadable", reason: error instanceof Error ? error.message : String(error) };
   } finally {
     if (fd !== undefined) closeSync(fd);

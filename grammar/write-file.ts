@@ -47,8 +47,19 @@ export function replaceFile(path: string, bytes: Uint8Array, expected: Uint8Arra
     syncDirectory(dirname(target));
     return { kind: "written" };
   } catch (error) {
-    return { kind: "refused", reason: error instanceof Error ? error.message : String(error) };
+    return { kind: "refused", reason: refusalText(path, error) };
   }
+}
+
+/** What went wrong, as a sentence; what a person runs into by being the wrong user comes with what to do. */
+function refusalText(path: string, error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : "";
+  if (code === "EACCES" || code === "EPERM")
+    return `${path} may not be changed by this user. Run it as root.`;
+  if (code === "EROFS") return `${path} can't be changed: its file system is mounted read-only.`;
+  if (code === "ENOENT")
+    return `${path} can't be made: there is no directory ${dirname(path)}. Make it first.`;
+  return `${path} can't be written: ${error instanceof Error ? error.message : String(error)}`;
 }
 
 function holds(path: string, expected: Uint8Array | undefined): boolean {

@@ -1,4 +1,5 @@
 /** config get, list and edit: the settings for people, through the same tables by which the daemon reads them. */
+import { CHANGEABLE } from "../../core/daemon/changeable.ts";
 import { EXIT } from "../../core/errors.ts";
 import {
   type ConfigEntry,
@@ -61,11 +62,16 @@ export function configEdit(key: string, value: string, query: ConfigQuery): numb
   tellDiagnostics(edited.diagnostics);
   const written = replaceFile(edited.path, edited.after, edited.before);
   if (written.kind === "refused") return sayError(`lvmlockctl: ${written.reason}`, EXIT.failure);
-  const reload = "A running lvmlockd reads it with: systemctl reload lvmlockd";
-  return say(
-    `${edited.path}: ${key} is set. ${edited.path === options.own_file ? reload : ""}`.trimEnd(),
-    EXIT.ok,
-  );
+  const effect = edited.path === options.own_file ? effectText(key) : "";
+  return say(`${edited.path}: ${key} is set. ${effect}`.trimEnd(), EXIT.ok);
+}
+
+/** When a running daemon goes by it. */
+function effectText(key: string): string {
+  const names: readonly string[] = Object.values(CHANGEABLE);
+  return names.includes(key)
+    ? "A running lvmlockd reads it with: systemctl reload lvmlockd"
+    : "A running lvmlockd goes by it when it is started again: systemctl restart lvmlockd";
 }
 
 function tellDiagnostics(diagnostics: readonly Diagnostic[]): void {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { LoadedConfig } from "../../grammar/load-options.ts";
 import { readFileFromDisk } from "../../grammar/read-file.ts";
 import { loadStartConfig } from "../../grammar/start.ts";
+import { CHANGEABLE } from "./changeable.ts";
 import { configDirectory, type DaemonConfig, type Runner, resolveConfig } from "./config.ts";
 import type { Log } from "./log/log.ts";
 import type { DaemonOptions } from "./options.ts";
@@ -44,14 +45,11 @@ async function resolved(
   return answer.kind === "config" ? answer : { kind: "wrong", problems: [answer.problem] };
 }
 
-/** Settings that a running daemon takes over; all others wait for its next start. */
-const CHANGEABLE: ReadonlySet<string> = new Set(["wait_limit_ms", "syslog_priority"]);
-
 /** Says which changed settings have no effect yet. */
 export function reportUnchangeable(before: DaemonConfig, after: DaemonConfig, log: Log): void {
   for (const [name, value] of Object.entries(after)) {
     const old = before[name as keyof DaemonConfig];
-    if (CHANGEABLE.has(name) || JSON.stringify(old) === JSON.stringify(value)) continue;
+    if (Object.hasOwn(CHANGEABLE, name) || JSON.stringify(old) === JSON.stringify(value)) continue;
     log.notice(`the setting of ${name} has changed; it takes effect when lvmlockd is started again`);
   }
 }

@@ -75,6 +75,37 @@ describe("config edit", () => {
     expect(conf()).toContain("lvmlockd_lock_retries=5\n");
   });
 
+  test("says reload for what a running daemon takes over, and restart for everything else", async () => {
+    expect((await ctl("edit", "daemon/wait_limit_s", "5")).stdout).toContain("systemctl reload lvmlockd");
+    expect((await ctl("edit", "lock_managers/dlm", "local")).stdout).toContain("systemctl restart lvmlockd");
+  });
+
+  test("names no way to edit an unknown setting, because there is none", async () => {
+    const run = await ctl("edit", "foo", "bar");
+    expect(run.exit_status).toBe(EXIT.config);
+    expect(run.stderr).toBe('lvmlockctl: "foo" is not a setting of lvmlockd\n');
+  });
+
+  test("says what to do when the directory is missing", async () => {
+    const nowhere = scratch.file("nowhere");
+    const run = await runProgram("lvmlockctl", [
+      ...["--config-dir", nowhere, "config", "edit", "daemon/wait_limit_s", "5"],
+    ]);
+    expect(run.exit_status).toBe(EXIT.failure);
+    expect(run.stderr).toContain(`there is no directory ${nowhere}. Make it first.`);
+  });
+
+  test("says what to do when the file may not be changed", async () => {
+    // Nobody can make a file in /sys, root neither; in a container it may be mounted read-only.
+    const run = await runProgram("lvmlockctl", [
+      ...["--config-dir", "/sys", "config", "edit", "daemon/wait_limit_s", "5"],
+    ]);
+    expect(run.exit_status).toBe(EXIT.failure);
+    expect(run.stderr).toMatch(
+      /^lvmlockctl: \/sys\/lvmlockd.conf (may not be changed by this user. Run it as root.|.* read-only.)\n$/,
+    );
+  });
+
   test("refuses a wrong value and says what it expects, without touching the file", async () => {
     const run = await ctl("edit", "global/lvmlockd_lock_retries", "often");
     expect(run.exit_status).toBe(EXIT.config);
@@ -103,6 +134,25 @@ describe("lvmlockd --check-config", () => {
     expect(run.exit_status).toBe(EXIT.config);
     expect(run.stdout).toContain(`${scratch.file("lvm.conf")}:2:27: error`);
     expect(run.stdout).toMatch(/\n +\| +\^+\n/);
+  });
+
+  test("refuses a plugin whose file is missing, with its place", async () => {
+    const missing = scratch.file("missing.ts");
+    writeFileSync(scratch.file("lvmlockd.conf"), `lock_managers {\n  dlm = "${missing}"\n}\n`);
+    const run = await check();
+    expect(run.exit_status).toBe(EXIT.config);
+    expect(run.stdout).toContain(`${scratch.file("lvmlockd.conf")}:2:9: error`);
+    expect(run.stdout).toContain(`${missing} does not exist`);
+    writeFileSync(missing, "export default {};\n");
+    expect((await check()).exit_status).toBe(EXIT.ok);
+  });
+
+  test("refuses a directory that was named and is not there, or is none", async () => {
+    for (const path of [scratch.file("nowhere"), scratch.file("lvm.conf")]) {
+      const run = await runProgram("lvmlockd", ["--check-config", "--config-dir", path]);
+      expect(run.exit_status).toBe(EXIT.config);
+      expect(run.stdout).toContain(`${path}: error: `);
+    }
   });
 
   test("has a JSON twin", async () => {
