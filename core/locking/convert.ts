@@ -6,6 +6,7 @@ import { wireResult } from "../errors.ts";
 import type { Request } from "../wire/message.ts";
 import type { ManagerAnswer } from "./api.ts";
 import { askResource, refusalResult, resultNumber } from "./calls.ts";
+import { noteIncident } from "./incidents.ts";
 import { recordHeld, recordTruth } from "./journaling.ts";
 import { log, reply } from "./replies.ts";
 import { resourceRef } from "./resource.ts";
@@ -59,6 +60,11 @@ function convertAnswered(state: State, call: PendingCall, answer: ManagerAnswer)
     return;
   }
   recordTruth(state, resource);
+  if (request === null && !done) {
+    const { lockspace_name, vg_name } = resource.lockspace.identity;
+    const text = `${lockspace_name}:${resource.name} is held ex, though its client was told that it is not: ${answer.code}`;
+    noteIncident(state, vg_name, "ETIMEDOUT", text);
+  }
   if (request !== null && !call.late) {
     if (done)
       reply(state, client, request, resource.lockspace, 0, { lm_result: resultNumber(answer, "lm_result") });

@@ -98,6 +98,20 @@ describe("a conversion that outlives its deadline", () => {
     expect(rig.journal.get("vg/lv1")).toMatchObject({ mode: "sh" });
   });
 
+  test("that can't be taken back is an incident, and the lock stays what the lock manager has", () => {
+    const rig = started();
+    const a = rig.client();
+    a.lv("lv1", "sh", { persistent: true });
+    rig.hold("convert");
+    a.lv("lv1", "ex", { persistent: true });
+    rig.advance(LATE_MS);
+    rig.script("convert", () => refused("ELOCKIO"));
+    rig.answer(done());
+    expect(rig.resource("lv1")?.mode).toBe("ex");
+    expect(rig.journal.get("vg/lv1")).toMatchObject({ mode: "ex" });
+    expect(rig.core.incidents().at(-1)?.text).toContain("lvm_vg:lv1 is held ex");
+  });
+
   test("whose client has gone ends with a release", () => {
     const rig = started();
     const a = rig.client();
