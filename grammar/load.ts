@@ -5,6 +5,7 @@ import { type Diagnostic, diagnoseFile } from "./diagnose.ts";
 import { addHostTags, type HostTags } from "./host-tags.ts";
 import type { LoadedConfig, LoadOptions } from "./load-options.ts";
 import { mergeConfig } from "./merge.ts";
+import { findMisspelledNames } from "./misspelled.ts";
 import { type ParsedFile, parseFile } from "./parse-file.ts";
 import { createNode } from "./tree.ts";
 
@@ -25,6 +26,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
     ...allFiles.flatMap((file) => file.diagnostics),
     ...tags.diagnostics,
     ...checked.diagnostics,
+    ...files.flatMap((file) => findMisspelledNames(file.root)),
   ]);
   return {
     ok: diagnostics.every((diagnostic) => diagnostic.severity !== "error"),
