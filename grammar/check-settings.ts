@@ -40,6 +40,7 @@ export function checkSettings(lvm: ConfigNode, own: ConfigNode): CheckedSettings
     if (checked.ok) {
       values[name] = checked.value;
       sources.set(name, sourceOf(checked.origin));
+      if (!checked.sensible) diagnostics.push(warnWithoutEffect(name, checked.origin));
     } else {
       diagnostics.push(...checked.diagnostics);
     }
@@ -59,7 +60,7 @@ function sourceOf(origin: Origin): SettingSource {
 }
 
 type CheckedNode =
-  | { readonly ok: true; readonly value: unknown; readonly origin: Origin }
+  | { readonly ok: true; readonly value: unknown; readonly sensible: boolean; readonly origin: Origin }
   | { readonly ok: false; readonly diagnostics: Diagnostic[] };
 
 function checkNode(name: SettingName, node: ConfigNode): CheckedNode {
@@ -74,15 +75,28 @@ function checkNode(name: SettingName, node: ConfigNode): CheckedNode {
   return { ok: false, diagnostics: problemAt(node.value.origin, message, expected) };
 }
 
-/** The value of a setting, if it is one of those that it takes. */
+/** The value of a setting, if it is one of those that it takes; and whether it can have the effect that was meant. */
 export function checkValue(
   name: SettingName,
   value: ConfigValue,
-): { ok: true; value: unknown } | { ok: false } {
+): { ok: true; value: unknown; sensible: boolean } | { ok: false } {
   const raw = rawSetting(value);
   if (raw === undefined) return { ok: false };
-  const result = v.safeParse(settingRow(name).kind.schema, raw);
-  return result.success ? { ok: true, value: result.output } : { ok: false };
+  const { schema, sensible } = settingRow(name).kind;
+  const result = v.safeParse(schema, raw);
+  if (!result.success) return { ok: false };
+  return {
+    ok: true,
+    value: result.output,
+    sensible: sensible === undefined || v.is(sensible, result.output),
+  };
+}
+
+/** lvm goes on with such a value as if it were not there, so it is no error. */
+function warnWithoutEffect(name: SettingName, { file, start, end }: Origin): Diagnostic {
+  const message = `${shorten(displayText(file.text.slice(start, end)))} has an entry for ${name} that never matches`;
+  const { expected } = settingRow(name).kind;
+  return diagnoseProblem({ severity: "warning", start, end, message, expected }, file);
 }
 
 /** Undefined when a string is not UTF-8: none of our settings can be used as bytes that nobody can read. */
@@ -122,7 +136,7 @@ function problemAt(
 const ownNames = settingNames.filter(isOwn);
 const ownSections = [...new Set(ownNames.map((name) => name.slice(0, name.indexOf("/"))))];
 
-/** In our own file every name must be one of ours; in lvm's files an unknown name is lvm's business. */
+/** In our own file every name must be one of ours. For lvm's files see misspelled.ts. */
 function findUnknownNames(own: ConfigNode): Diagnostic[] {
   const diagnostics: Diagnostic[] = [];
   for (const section of own.children.values()) {

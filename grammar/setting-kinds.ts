@@ -6,6 +6,8 @@ export type RawSetting = bigint | number | string | readonly (bigint | number | 
 /** What values a setting takes: the check, and how the documentation and error messages call it. */
 export interface SettingKind<Value> {
   readonly schema: v.GenericSchema<unknown, Value>;
+  /** What a value must also be like to have an effect: else a file's value is warned about and an edit is refused. */
+  readonly sensible?: v.GenericSchema<unknown, unknown>;
   /** Short, for a table: "integer from 0 to 2000". */
   readonly type: string;
   /** For an error message: "an integer from 0 to 2000". */
@@ -108,14 +110,41 @@ export function reservationKey(): SettingKind<string> {
   return kind("hexadecimal key", 'a key of 1 to 16 hexadecimal digits in quotes, like "0x1a2b"', schema);
 }
 
-/** Strings; a single one may stand without brackets, as everywhere in libdm. */
-export function textList(): SettingKind<readonly string[]> {
+/**
+ * Names; a single one may stand without brackets, as everywhere in libdm. lvm itself takes any strings and passes over
+ * those that can't be names, so a file with one is no error.
+ */
+function nameList(options: {
+  readonly type: string;
+  readonly expected: string;
+  readonly entry: RegExp;
+}): SettingKind<readonly string[]> {
   const one = v.pipe(
     v.string(),
     v.transform((single): readonly string[] => [single]),
   );
   const many = v.pipe(v.array(v.string()), v.readonly());
-  return kind("list of strings", 'a list of strings, like [ "one", "two" ]', v.union([one, many]));
+  const sensible = v.array(v.pipe(v.string(), v.regex(options.entry)));
+  return { ...kind(options.type, options.expected, v.union([one, many])), sensible };
+}
+
+/** VGs as lvm's lists in lvm.conf have them. The characters are those that lvm takes for names and tags. */
+export function vgList(): SettingKind<readonly string[]> {
+  return nameList({
+    type: "list of VG, VG/LV or @tag",
+    expected: 'a list of VGs, VG/LVs or @tags, like [ "vg1", "vg2/lv1", "@tag" ]',
+    entry:
+      /^(?:[a-zA-Z0-9+_.][a-zA-Z0-9+_.-]*(?:\/[a-zA-Z0-9+_.][a-zA-Z0-9+_.-]*)?|@(?:\*|[\w+.\-/=!:#&]+))$/,
+  });
+}
+
+/** System IDs. lvm leaves all other characters out, so that such an ID is never the one that was meant. */
+export function systemIdList(): SettingKind<readonly string[]> {
+  return nameList({
+    type: "list of system IDs",
+    expected: 'a list of system IDs (letters, digits and + _ . -), like [ "host1", "host2" ]',
+    entry: /^[a-zA-Z0-9][a-zA-Z0-9+_.-]*$/,
+  });
 }
 
 /**

@@ -8,8 +8,9 @@ import {
   pluginReference,
   reservationKey,
   type SettingKind,
+  systemIdList,
   text,
-  textList,
+  vgList,
 } from "./setting-kinds.ts";
 
 /** lvm.conf and lvmlocal.conf belong to lvm and are laid over each other; lvmlockd.conf is ours alone. */
@@ -94,13 +95,13 @@ const lvmSettings = {
     description: 'The file with this host\'s system ID, for system_id_source = "file".',
     reason: "See global/system_id_source.",
   }),
-  "activation/lock_start_list": setting(textList(), {
+  "activation/lock_start_list": setting(vgList(), {
     default: undefined,
     file: "lvm.conf",
     description: "VGs (names, VG/LV, @tags) whose locking `vgchange --lockstart` starts; absent means all.",
     reason: "Explains why a VG was not started.",
   }),
-  "activation/auto_lock_start_list": setting(textList(), {
+  "activation/auto_lock_start_list": setting(vgList(), {
     default: undefined,
     file: "lvm.conf",
     description: "The same for `vgchange --lockstart --lockopt auto`, which runs at boot.",
@@ -124,7 +125,7 @@ const lvmSettings = {
     description: 'This host\'s system ID, for system_id_source = "lvmlocal".',
     reason: "See global/system_id_source.",
   }),
-  "local/extra_system_ids": setting(textList(), {
+  "local/extra_system_ids": setting(systemIdList(), {
     default: undefined,
     file: "lvmlocal.conf",
     description: "Further system IDs whose VGs this host may use.",

@@ -17,7 +17,8 @@ environment variable \`LVM_SYSTEM_DIR\` names, and are written in LVM's own conf
 
 - \`lvm.conf\`, then \`lvmlocal.conf\`, then \`lvm_<tag>.conf\` for each host tag are laid over each other as lvm does it: the
   later file wins, value by value. The host tags come from the \`tags\` section of these files (\`hosttags\`, \`host_list\`).
-  Names we do not know in them are lvm's business.
+  Names we do not know in them are lvm's business; only one that is nearly one of the names below, or stands in the
+  wrong section, is warned about.
 - \`lvmlockd.conf\` is ours alone, so that lvm never warns about it. A name we do not know in it is an error.
 
 Within one file the last definition of a setting counts. A command line option beats every file.

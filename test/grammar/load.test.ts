@@ -145,7 +145,7 @@ describe("errors", () => {
 
   const cases: [title: string, files: Record<string, string | Uint8Array>, told: string[]][] = [
     [
-      "names that lvm may know are its business",
+      "names that lvm may know and that are not like ours are its business",
       { "lvm.conf": "devices { no_such = 1 }\nno { such = 2 }" },
       [],
     ],
@@ -170,6 +170,11 @@ describe("errors", () => {
       "a value outside its bounds",
       { "lvmlocal.conf": "local/host_id = 2001" },
       ["lvmlocal.conf:1:17 2001 is not a value for local/host_id"],
+    ],
+    [
+      "an entry that is no name of a VG, which is a warning",
+      { "lvm.conf": 'activation {\n  lock_start_list = [ "vg1", "x,y" ]\n}' },
+      ['lvm.conf:2:21 [ "vg1", "x,y" ] has an entry for activation/lock_start_list that never matches'],
     ],
     [
       "a list where one value belongs",
@@ -226,6 +231,12 @@ describe("errors", () => {
     ],
   ];
   test.each(cases)("%s", (_title, files, told) => expect(messages(files)).toEqual(told));
+
+  test("a list with an entry that never matches counts as it stands, as it does for lvm", () => {
+    const config = load({ "lvm.conf": 'activation/lock_start_list = "x,y"' });
+    expect(config.ok).toBe(true);
+    expect(config.settings["activation/lock_start_list"]).toEqual(["x,y"]);
+  });
 
   test("a file over the size bound is not parsed", () => {
     expect(messages({ "lvm.conf": new Uint8Array(config_file_bytes_max + 1) })[0]).toContain(
