@@ -121,7 +121,12 @@ const ownOptions = [
     short: null,
     argument: null,
     summary: "Check lvm.conf, lvmlocal.conf and lvmlockd.conf, say what is wrong where, and exit.",
-    details: ["The exit status is 0 when the daemon would start with these files, and 6 when it would not."],
+    details: [
+      "The exit status is 0 when the files have no error, and 6 when they have one. A missing file is none.",
+      "A daemon that starts reads lvmlockd.conf only. A wrong value or an unknown name in it keeps the daemon from starting; " +
+        "with a plugin that is missing it starts, and refuses the VGs of that lock type. On SIGHUP it reads all files, and " +
+        "keeps the settings that it has when one of them has an error.",
+    ],
   },
   REPORT_FORMAT_OPTION,
   {

@@ -31,6 +31,42 @@ describe("--check-config", () => {
   });
 });
 
+describe("--check-config on its machine", () => {
+  const files = {
+    "lvm.conf": "global/use_lvmlockd = 1",
+    "lvmlockd.conf": 'lock_managers {\n\tidm = "/no/plugin.ts"\n\tdlm = "dlm"\n}',
+  };
+  const around = {
+    directory_problem: undefined,
+    plugin_problem: (reference: string) => (reference === "/ok.ts" ? undefined : `no ${reference}`),
+  };
+
+  test("a plugin that can't be found is an error with its place, but not one that is the default anyway", () => {
+    const checked = checkConfig(optionsFor(files), around);
+    expect(checked.ok).toBe(false);
+    expect(checked.json.ok).toBe(false);
+    expect(checked.json.diagnostics).toHaveLength(1);
+    expect(checked.text).toStartWith(
+      [
+        "/etc/lvm/lvmlockd.conf:2:8: error: lock_managers/idm: no /no/plugin.ts",
+        '     2 | \tidm = "/no/plugin.ts"',
+        `       | \t      ${"^".repeat(15)}`,
+      ].join("\n"),
+    );
+  });
+
+  test("a plugin that is there is none", () => {
+    const own = 'daemon/lock_manager = "/ok.ts"';
+    expect(checkConfig(optionsFor({ ...files, "lvmlockd.conf": own }), around).ok).toBe(true);
+  });
+
+  test("a directory that is not there is an error", () => {
+    const checked = checkConfig(optionsFor({}), { ...around, directory_problem: "gone" });
+    expect(checked.ok).toBe(false);
+    expect(checked.text).toStartWith("/etc/lvm: error: gone\n");
+  });
+});
+
 describe("config list and get", () => {
   const config = loadConfig(
     optionsFor({ "lvm.conf": 'global/use_lvmlockd = 1 devices { filter = [ "a|.*|" ] dir = "/dev" }' }),
@@ -135,6 +171,22 @@ describe("config edit", () => {
     expect(result({}, { name: "local/host_id", value: "many" })).toBe(
       '"many" is not a value for local/host_id: expected an integer from 0 to 2000',
     );
+  });
+
+  const wrongLists = ['["a"] evil = 1', '[ "a", 3', '["a"', "[a", "[ ]]", '["a"]\nevil = 1', '["a", 3]'];
+  const wrongEntries = ["x,y", "a b", "", "@", "vg/", "/lv", "a/b/c", '["ok", "x,y"]', "-a", '["@*"] }'];
+  test.each([...wrongLists, ...wrongEntries])("refuses the list %p", (value) => {
+    expect(result({}, { name: "activation/lock_start_list", value })).toContain(
+      'expected a list of VGs, VG/LVs or @tags, like [ "vg1", "vg2/lv1", "@tag" ]',
+    );
+  });
+  test.each(wrongLists)("refuses %p for system IDs", (value) => {
+    expect(result({}, { name: "local/extra_system_ids", value })).toContain("expected a list of system IDs");
+  });
+
+  const lists = ["vg1", "vg1/lv1", "@t-1", '"vg1"', "[]", '["a", "b+c/d.e", "@*", "@t/=!:#&"]', "['a']"];
+  test.each(lists)("takes the list %p", (value) => {
+    expect(edit({}, { name: "activation/lock_start_list", value }).ok).toBe(true);
   });
 
   test("refuses a name that it does not know, unless the file is named", () => {
