@@ -1,11 +1,12 @@
 /** What the daemon runs with: the command line goes before the environment, that before lvmlockd.conf, that before the defaults. */
 import { readFileSync } from "node:fs";
-import { isAbsolute, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { LoadedConfig } from "../../grammar/load-options.ts";
 import type { SettingName, Settings } from "../../grammar/settings.ts";
 import type { LockType, ManagerContext } from "../../plugins/contract.ts";
 import type { PluginHostOptions } from "../../plugins/host/host.ts";
 import type { DaemonOptions, SyslogPriority, WireDialect } from "./options.ts";
+import { type UserDirectory, userDirectory } from "./user-directory.ts";
 
 export interface DaemonConfig {
   readonly socket_path: string;
@@ -29,7 +30,8 @@ export interface DaemonConfig {
 }
 
 export type ConfigAnswer =
-  | { readonly kind: "config"; readonly config: DaemonConfig }
+  /** `note` is what the person should know about the choice of the paths; "" for nothing. */
+  | { readonly kind: "config"; readonly config: DaemonConfig; readonly note: string }
   | { readonly kind: "wrong"; readonly problem: string };
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -48,10 +50,16 @@ export function configDirectory(options: DaemonOptions, { env, directory }: Runn
 }
 
 /** Puts everything together. The only things that can be wrong here are paths and the host id file. */
-export function resolveConfig(options: DaemonOptions, loaded: LoadedConfig, runner: Runner): ConfigAnswer {
+export function resolveConfig(
+  options: DaemonOptions,
+  loaded: LoadedConfig,
+  runner: Runner,
+  findDirectory: FindDirectory = userDirectory,
+): ConfigAnswer {
   const { settings } = loaded;
-  const paths = resolvePaths(options, loaded, runner);
-  if (typeof paths === "string") return { kind: "wrong", problem: paths };
+  const places = resolvePaths(options, loaded, runner, findDirectory);
+  if (places.kind === "none") return { kind: "wrong", problem: places.problem };
+  const { paths, note } = places;
   const host_id = resolveHostId(options, settings, runner);
   if (typeof host_id === "string") return { kind: "wrong", problem: host_id };
   const config: DaemonConfig = {
@@ -68,52 +76,64 @@ export function resolveConfig(options: DaemonOptions, loaded: LoadedConfig, runn
     config_directory: configDirectory(options, runner),
     dialect: options.wire_dialect,
   };
-  return { kind: "config", config };
+  return { kind: "config", config, note };
 }
 
 type Paths = Pick<DaemonConfig, "socket_path" | "pid_file" | "journal_path">;
 
-/** A sentence when there is no place for the files. */
-function resolvePaths(options: DaemonOptions, loaded: LoadedConfig, runner: Runner): Paths | string {
+/** Finds the directory of a user who is not root, and may make it. */
+type FindDirectory = (runner: Runner) => UserDirectory;
+
+type PathsAnswer =
+  | { readonly kind: "paths"; readonly paths: Paths; readonly note: string }
+  | { readonly kind: "none"; readonly problem: string };
+
+function resolvePaths(
+  options: DaemonOptions,
+  loaded: LoadedConfig,
+  runner: Runner,
+  findDirectory: FindDirectory,
+): PathsAnswer {
   const { env, directory } = runner;
-  const places = defaultPlaces(runner);
   const choose = (
     option: string | null,
     variable: string | undefined,
     name: SettingName & `daemon/${string}`,
-    fallback: string | null,
   ): string | null => {
     const said = option ?? (variable === "" ? undefined : variable);
     if (said !== undefined) return resolve(directory, said);
-    return loaded.sources.has(name) ? String(loaded.settings[name]) : fallback;
+    return loaded.sources.has(name) ? String(loaded.settings[name]) : null;
   };
-  const socket_path = choose(
-    options.socket_path,
-    env.LVM_LVMLOCKD_SOCKET,
-    "daemon/socket_path",
-    places && join(places.lvm, "lvmlockd.socket"),
+  const withJournal = (socket_path: string, pid_file: string): Paths => {
+    // Beside the socket, under the name of the C daemon's adopt file, so that a hand-over needs no option.
+    const beside = join(socket_path, "..", "lvmlockd.adopt");
+    const journal_path = choose(options.adopt_file, undefined, "daemon/adopt_file") ?? beside;
+    return { socket_path, pid_file, journal_path };
+  };
+  const socket = choose(options.socket_path, env.LVM_LVMLOCKD_SOCKET, "daemon/socket_path");
+  const pid = choose(options.pid_file, env.LVM_LVMLOCKD_PIDFILE, "daemon/pid_file");
+  // Only who has not said both needs a directory, which may have to be made.
+  if (socket !== null && pid !== null) return { kind: "paths", paths: withJournal(socket, pid), note: "" };
+  const places = defaultPlaces(runner, findDirectory);
+  if (places.kind === "none") return places;
+  const paths = withJournal(
+    socket ?? join(places.lvm, "lvmlockd.socket"),
+    pid ?? join(places.pid, "lvmlockd.pid"),
   );
-  const pid_file = choose(
-    options.pid_file,
-    env.LVM_LVMLOCKD_PIDFILE,
-    "daemon/pid_file",
-    places && join(places.pid, "lvmlockd.pid"),
-  );
-  if (socket_path === null || pid_file === null)
-    return "XDG_RUNTIME_DIR is not set, so there is no place for the socket: set it, or name --socket-path and --pid-file, or run as root";
-  // Beside the socket, under the name of the C daemon's adopt file, so that a hand-over needs no option.
-  const beside = join(socket_path, "..", "lvmlockd.adopt");
-  const journal_path = choose(options.adopt_file, undefined, "daemon/adopt_file", beside) ?? beside;
-  return { socket_path, pid_file, journal_path };
+  return { kind: "paths", paths, note: places.note };
 }
 
+type Places =
+  | { readonly kind: "places"; readonly lvm: string; readonly pid: string; readonly note: string }
+  | { readonly kind: "none"; readonly problem: string };
+
 /** Root has the paths that are built into lvm; another user's daemon is for trying things out. */
-function defaultPlaces({ uid, env }: Runner): { readonly lvm: string; readonly pid: string } | null {
-  if (uid === 0) return { lvm: "/run/lvm", pid: "/run" };
-  const { XDG_RUNTIME_DIR } = env;
-  if (XDG_RUNTIME_DIR === undefined || !isAbsolute(XDG_RUNTIME_DIR)) return null;
-  const lvm = join(XDG_RUNTIME_DIR, "lvm");
-  return { lvm, pid: lvm };
+function defaultPlaces(runner: Runner, findDirectory: FindDirectory): Places {
+  if (runner.uid === 0) return { kind: "places", lvm: "/run/lvm", pid: "/run", note: "" };
+  const found = findDirectory(runner);
+  if (found.kind === "none") return found;
+  const lvm = join(found.path, "lvm");
+  return { kind: "places", lvm, pid: lvm, note: found.note };
 }
 
 /**

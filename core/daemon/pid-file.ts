@@ -42,7 +42,7 @@ export function takePidFile(path: string): PidFileAnswer {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644);
   } catch (error) {
-    return { kind: "failed", reason: `the pid file can't be opened: ${messageOf(error)}` };
+    return { kind: "failed", reason: openFailure(path, error) };
   }
   const lock = lockFile(fd);
   if (lock.kind === "locked" && !isFileAt(fd, path)) {
@@ -60,6 +60,14 @@ export function takePidFile(path: string): PidFileAnswer {
     return { kind: "failed", reason: `the pid file ${path} can't be locked: ${failureText(lock)}` };
   }
   return { kind: "taken", pid_file: takenPidFile(path, fd) };
+}
+
+/** What a person runs into by being the wrong user comes with what to do. */
+function openFailure(path: string, error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : "";
+  const isRefused = code === "EACCES" || code === "EPERM" || code === "EROFS";
+  const cause = isRefused ? "this user may not write there" : messageOf(error);
+  return `the pid file ${path} can't be opened: ${cause}. Name another one with --pid-file, or run as root.`;
 }
 
 /** True when the path still leads to the open file. */

@@ -32,9 +32,10 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     for (const problem of settings.problems) complain(`lvmlockd: ${problem}`);
     return EXIT.config;
   }
-  const { config } = settings;
+  const { config, note } = settings;
   setProcessName("lvmlockd");
   const log = openLog(options, config, env, caller);
+  if (note !== "") log.warning(note);
   const notifier = openNotifier(env);
   const process_state = { options, runner, config, log, notifier, caller };
   return serve(process_state);

@@ -10,7 +10,8 @@ import type { Log } from "./log/log.ts";
 import type { DaemonOptions } from "./options.ts";
 
 export type SettingsAnswer =
-  | { readonly kind: "config"; readonly config: DaemonConfig }
+  /** `note` as in ConfigAnswer. */
+  | { readonly kind: "config"; readonly config: DaemonConfig; readonly note: string }
   /** Lines for a person. */
   | { readonly kind: "wrong"; readonly problems: readonly string[] };
 

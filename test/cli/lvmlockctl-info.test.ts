@@ -1,6 +1,4 @@
-import { afterAll, afterEach, describe, expect, test } from "bun:test";
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { afterEach, describe, expect, test } from "bun:test";
 import { infoText } from "../../cli/lvmlockctl/info-table.ts";
 import { compatibleLines } from "../../cli/lvmlockctl/raw-lines.ts";
 import { rawReport } from "../../cli/lvmlockctl/raw-report.ts";
@@ -11,7 +9,6 @@ import { whoText } from "../../cli/lvmlockctl/who.ts";
 import type { InfoReport, LockRow, LockspaceRow, WaiterRow } from "../../core/daemon/info/report.ts";
 import { EXIT } from "../../core/errors.ts";
 import { quoteText } from "../../core/wire/quote.ts";
-import { makeScratch } from "../rig/scratch.ts";
 import { runProgram, type StubAnswer, type StubDaemon, startStub } from "./stub-daemon.ts";
 
 const RAW = `info=structs unused_action_count=31 unused_client_count=31 unused_resource_count=29 unused_lock_count=32
@@ -221,23 +218,16 @@ describe("why lockspaces do not stop", () => {
 });
 
 describe("the socket that is talked to", () => {
-  const scratch = makeScratch("xdg");
-  const own = join(scratch.path, "lvm", "lvmlockd.socket");
-  const env = { XDG_RUNTIME_DIR: scratch.path };
-  afterAll(() => scratch.remove());
-
   test("is the one that is named, else that of the environment, else the standard one", () => {
     expect(socketPath("/s", { LVM_LVMLOCKD_SOCKET: "/e" }, 0)).toBe("/s");
     expect(socketPath(null, { LVM_LVMLOCKD_SOCKET: "/e" }, 0)).toBe("/e");
     expect(socketPath(null, {}, 0)).toBe(STANDARD_SOCKET_PATH);
-    expect(socketPath(null, env, 1000)).toBe(STANDARD_SOCKET_PATH);
+    expect(socketPath(null, {}, 1000, () => null)).toBe(STANDARD_SOCKET_PATH);
   });
 
   test("is a user's own when that user runs a daemon, but never for root", () => {
-    mkdirSync(dirname(own));
-    writeFileSync(own, "");
-    expect(socketPath(null, env, 1000)).toBe(own);
-    expect(socketPath(null, env, 0)).toBe(STANDARD_SOCKET_PATH);
+    expect(socketPath(null, {}, 1000, ({ uid }) => `/own/${uid}`)).toBe("/own/1000");
+    expect(socketPath(null, {}, 0, () => "/own")).toBe(STANDARD_SOCKET_PATH);
   });
 });
 

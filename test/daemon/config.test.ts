@@ -8,6 +8,7 @@ import {
 } from "../../core/daemon/config.ts";
 import { type DaemonOptions, DEFAULT_OPTIONS } from "../../core/daemon/options.ts";
 import { readStartSettings } from "../../core/daemon/settings.ts";
+import type { UserDirectory } from "../../core/daemon/user-directory.ts";
 import { loadStartConfig } from "../../grammar/start.ts";
 import { makeScratch } from "../rig/scratch.ts";
 
@@ -17,6 +18,7 @@ async function resolveWith(
   options: Partial<DaemonOptions>,
   runner: Partial<Runner> = {},
   own_text: string | null = null,
+  findDirectory?: () => UserDirectory,
 ): Promise<ConfigAnswer> {
   const loaded = await loadStartConfig({
     system_dir: "",
@@ -25,7 +27,7 @@ async function resolveWith(
     read_file: () =>
       own_text === null ? { kind: "missing" } : { kind: "read", bytes: Buffer.from(own_text) },
   });
-  return resolveConfig({ ...DEFAULT_OPTIONS, ...options }, loaded, { ...ROOT, ...runner });
+  return resolveConfig({ ...DEFAULT_OPTIONS, ...options }, loaded, { ...ROOT, ...runner }, findDirectory);
 }
 
 async function configOf(...how: Parameters<typeof resolveWith>): Promise<DaemonConfig> {
@@ -43,18 +45,29 @@ describe("paths", () => {
     });
   });
 
-  test("lie below XDG_RUNTIME_DIR for another user, who needs one", async () => {
-    const user = { uid: 1000, env: { XDG_RUNTIME_DIR: "/run/user/1000" } };
-    expect(await configOf({}, user)).toMatchObject({
-      socket_path: "/run/user/1000/lvm/lvmlockd.socket",
-      pid_file: "/run/user/1000/lvm/lvmlockd.pid",
-      journal_path: "/run/user/1000/lvm/lvmlockd.adopt",
+  test("lie in a directory of their own for another user", async () => {
+    const find = (): UserDirectory => ({ kind: "directory", path: "/run/user/1000", note: "told" });
+    const answer = await resolveWith({}, { uid: 1000 }, null, find);
+    expect(answer).toMatchObject({
+      note: "told",
+      config: {
+        socket_path: "/run/user/1000/lvm/lvmlockd.socket",
+        pid_file: "/run/user/1000/lvm/lvmlockd.pid",
+        journal_path: "/run/user/1000/lvm/lvmlockd.adopt",
+      },
     });
-    const nowhere = await resolveWith({}, { uid: 1000 });
-    expect(nowhere).toMatchObject({ kind: "wrong" });
-    expect((await configOf({ socket_path: "/t/s", pid_file: "/t/p" }, { uid: 1000 })).journal_path).toBe(
-      "/t/lvmlockd.adopt",
-    );
+    const nowhere = await resolveWith({}, { uid: 1000 }, null, () => ({ kind: "none", problem: "why" }));
+    expect(nowhere).toEqual({ kind: "wrong", problem: "why" });
+  });
+
+  test("need no such directory when socket and pid file are named", async () => {
+    const never = (): UserDirectory => {
+      throw new Error("nobody may ask");
+    };
+    const named = { socket_path: "/t/s", pid_file: "/t/p" };
+    expect(await resolveWith(named, { uid: 1000 }, null, never)).toMatchObject({
+      config: { journal_path: "/t/lvmlockd.adopt" },
+    });
   });
 
   test("come from the option before the variable before the file, relative ones from the caller's directory", async () => {
