@@ -76,7 +76,9 @@ const modifiers = [
     short: "w",
     argument: zeroOrOne,
     summary: "Whether --stop-lockspaces waits until they have stopped. [1]",
-    details: [],
+    details: [
+      "Without waiting the exit status is 0 while lockspaces are still stopping, and 4 when one stays because locks are held in it.",
+    ],
   },
   {
     name: "force",
