@@ -37,7 +37,7 @@ const files: ManSection = {
     },
     {
       kind: "paragraph",
-      text: "Another user than root has socket, pid file and record in the directory lvm below XDG_RUNTIME_DIR.",
+      text: "Another user than root has socket, pid file and record in the directory lvm below XDG_RUNTIME_DIR or, when that does not serve, below /run/user/UID or /tmp/lvmlockd-UID.",
     },
   ],
 };
