@@ -6,7 +6,7 @@ import type { ManagerAnswer } from "./api.ts";
 import { askLockspace, refusalResult, resultFlag, resultNumber } from "./calls.ts";
 import { noteIncident } from "./incidents.ts";
 import { cancelDeferred, cancelQueue } from "./lock.ts";
-import { allResources } from "./lockspace.ts";
+import { allResources, lvLocksKept } from "./lockspace.ts";
 import { beginStop } from "./lockspace-stop.ts";
 import { log, reply, replyFlags, replyLockType } from "./replies.ts";
 import { findResource } from "./resource.ts";
@@ -111,7 +111,7 @@ function hostsAnswered(state: State, call: PendingCall, answer: ManagerAnswer): 
     reply(state, client, request, lockspace, 0, hosts_unknown ? { hosts_unknown } : undefined);
   } else if (lockspace.stop_wanted) {
     reply(state, client, request, lockspace, wireResult("ESTALE"));
-  } else if (request.name === "setlockargs_vg_before" && lockspace.lv_lock_count > 0) {
+  } else if (request.name === "setlockargs_vg_before" && lvLocksKept(lockspace) > 0) {
     // An LV was locked while the manager was asked about the hosts.
     reply(state, client, request, lockspace, wireResult("ENOTEMPTY"));
   } else {
@@ -137,7 +137,7 @@ function lockArgsAllowed(state: State, call: PendingCall, answer: ManagerAnswer)
   );
   if (call.late) return;
   if (answer.kind === "refused") plainlyAnswered(state, call, answer);
-  else if (lockspace.lv_lock_count > 0) reply(state, client, request, lockspace, wireResult("ENOTEMPTY"));
+  else if (lvLocksKept(lockspace) > 0) reply(state, client, request, lockspace, wireResult("ENOTEMPTY"));
   else askHosts(state, client, request, lockspace, true);
 }
 

@@ -124,6 +124,7 @@ describe("adoption", () => {
   test("that failed for a lock is a reason not to stop the VG without force", () => {
     const rig = adopting([vg([lock("lv1")])], (r) => r.script("lock", () => refused("ELOCKIO")));
     expect(rig.client().ask("stop_vg", { vg_name: "vg" })).toBe(wireResult("EBUSY"));
+    expect(rig.client().ask("setlockargs_vg_before", { vg_name: "vg" })).toBe(wireResult("ENOTEMPTY"));
     expect(rig.client().ask("stop_vg", { vg_name: "vg", opts: { force: true } })).toBe(0);
     expect(rig.journal.size).toBe(0);
   });

@@ -2,6 +2,7 @@
  * The simulator's own books of one host, kept beside the core from what clients send and are told: who relies on what, who is
  * next in line, which VGs were killed. Every entry is held against the rules when it is made.
  */
+import { wireResult } from "../../core/errors.ts";
 import type { Request } from "../../core/wire/message.ts";
 import type { HeldMode } from "../../plugins/contract.ts";
 import type { Beliefs } from "./beliefs.ts";
@@ -16,6 +17,8 @@ import {
   type SimulatedClient,
 } from "./client.ts";
 import { insist } from "./insist.ts";
+
+const ETIMEDOUT = wireResult("ETIMEDOUT");
 
 export interface BooksOptions {
   readonly beliefs: Beliefs;
@@ -111,7 +114,9 @@ export function createBooks(options: BooksOptions): Books {
     told(client, request, { result, is_lost, ends_conversion }) {
       if (result === 0) checkKilled(request, ends_conversion);
       leaveLine(client, request, result === 0);
-      for (const prefix of doomedBy(request)) doomed.splice(doomed.indexOf(prefix), 1);
+      // A stop that is told to be late goes on all the same.
+      if (result !== ETIMEDOUT)
+        for (const prefix of doomedBy(request)) doomed.splice(doomed.indexOf(prefix), 1);
       const key = keyOf(request, has_own_global_lock);
       if (key !== null) contests.over(key, request);
       // Its connection is broken: whatever it had, it does nothing any more.

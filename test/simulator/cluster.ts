@@ -60,6 +60,7 @@ interface CallArgs {
   readonly adopt: string;
   readonly r_version: number;
   readonly enabled: boolean;
+  readonly free_vg: boolean;
 }
 
 type LockspaceAsk = Ask & { readonly target: { readonly kind: "lockspace" } };
@@ -167,8 +168,9 @@ function start(
   return { kind: "done", generation: target.key, global_lock };
 }
 
-function leave({ host, lockspace, lockspace_name, luck }: Call): ManagerAnswer {
-  if (luck === "busy") return refuse("EBUSY", "not now");
+function leave({ host, lockspace, lockspace_name, args, luck }: Call): ManagerAnswer {
+  // A VG that is being removed is left in any case: its leases are gone.
+  if (luck === "busy" && !args.free_vg) return refuse("EBUSY", "not now");
   for (const [name, { holders }] of lockspace.resources) {
     const held = holders.get(host.index);
     if (held === undefined) continue;
