@@ -128,6 +128,24 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
     },
   },
   {
+    name: "persistent requests that waited together are taken in order",
+    reason:
+      "C first tells whoever wants the mode of the moment that it is held, then converts it for another: that one was told of an ex lock and has sh",
+    after: "ends-sequence",
+    noise: false,
+    explains: ({ request, c, ours, step }, history) =>
+      mayWait(request) &&
+      isPersistent(request) &&
+      results(c, ours) === `${EALREADY} 0` &&
+      history.some(
+        (past) =>
+          past.step === step &&
+          isGrant(past) &&
+          isPersistent(past.request) &&
+          lockKey(past.request) === lockKey(request),
+      ),
+  },
+  {
     name: "a killed VG lets nobody wait",
     reason:
       "Q21: who waits for a lock of a VG that was killed waits for ever with C, though nobody can get it any more",
