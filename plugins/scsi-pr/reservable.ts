@@ -1,0 +1,75 @@
+/**
+ * What a device that takes persistent reservations can do, whatever it is: a SCSI disk, an NVMe namespace, or a multipath map
+ * whose paths are an I_T nexus each. Plain data in and out, so that an answer may cross to and from a worker; nothing here
+ * touches a device.
+ */
+
+/** The six types of SPC-4 table 59, under the names that sg_persist's users and lvmpersist's --prtype know. */
+export const RESERVATION_TYPES = ["WE", "EA", "WERO", "EARO", "WEAR", "EAAR"] as const;
+export type ReservationType = (typeof RESERVATION_TYPES)[number];
+
+/** A reservation key: 1 to 2^64-1. Zero means "no key" in the commands and is never a host's key. */
+export type ReservationKey = bigint;
+
+/** The reservation that a device holds; WEAR and EAAR have every registrant as holder and then the key is 0. */
+export interface Reservation {
+  readonly type: ReservationType;
+  readonly key: ReservationKey;
+}
+
+/** One registration as READ FULL STATUS tells it: the key, and through which nexus it came. */
+export interface Registration {
+  readonly key: ReservationKey;
+  readonly holder: boolean;
+  readonly type: ReservationType | null;
+  /** Relative target port; 0 when the device does not tell. */
+  readonly target_port: number;
+  /** The initiator's transport id in words (iqn…, naa…, host id of NVMe), "" when the device does not tell. */
+  readonly initiator: string;
+}
+
+export interface PrCapabilities {
+  /** The device can keep registrations through a loss of power (PTPL_C), and does so now (PTPL_A). */
+  readonly persist_through_power_loss: { readonly capable: boolean; readonly active: boolean };
+  /** The types that the device takes; every type when it does not say. */
+  readonly types: readonly ReservationType[];
+}
+
+/**
+ * Why a command did not do what it was asked. `conflict` is the device's ordinary RESERVATION CONFLICT (NVMe status 83h): our
+ * key is not registered, or another host holds the reservation. `unsupported`: the device has no persistent reservations, or
+ * not this command. `gone`: the device does not answer any more. `failed`: anything else, with the sense data in words.
+ */
+export interface PrRefusal {
+  readonly kind: "conflict" | "unsupported" | "gone" | "denied" | "failed";
+  /** One sentence that names the device and the command. */
+  readonly detail: string;
+}
+
+export type PrAnswer<Results> = ({ readonly kind: "done" } & Readonly<Results>) | PrRefusal;
+
+/** The commands, each blocking until the device has answered; a device is opened, used and closed by one thread. */
+export interface ReservableDevice {
+  /** The path as the user gave it, for messages. */
+  readonly path: string;
+  readonly transport: "scsi" | "nvme" | "multipath";
+  readKeys(): PrAnswer<{ generation: number; keys: readonly ReservationKey[] }>;
+  readReservation(): PrAnswer<{ generation: number; reservation: Reservation | null }>;
+  readCapabilities(): PrAnswer<{ capabilities: PrCapabilities }>;
+  readFullStatus(): PrAnswer<{ generation: number; registrations: readonly Registration[] }>;
+  /** REGISTER: replaces `from` (0: not registered yet) by `to` (0: unregister); a conflict when `from` is not our key. */
+  register(call: { from: ReservationKey; to: ReservationKey; aptpl: boolean }): PrAnswer<object>;
+  /** REGISTER AND IGNORE EXISTING KEY. */
+  registerAndIgnore(call: { to: ReservationKey; aptpl: boolean }): PrAnswer<object>;
+  reserve(call: { key: ReservationKey; type: ReservationType }): PrAnswer<object>;
+  release(call: { key: ReservationKey; type: ReservationType }): PrAnswer<object>;
+  clear(call: { key: ReservationKey }): PrAnswer<object>;
+  /** PREEMPT, or PREEMPT AND ABORT: takes the registration (and reservation) of `remove` away. */
+  preempt(call: {
+    key: ReservationKey;
+    remove: ReservationKey;
+    type: ReservationType;
+    abort: boolean;
+  }): PrAnswer<object>;
+  close(): void;
+}
