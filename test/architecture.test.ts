@@ -27,6 +27,7 @@ const ROOMS: readonly (readonly [room: string, may_import: readonly string[]])[]
       "plugins/contract.ts",
     ],
   ],
+  ["plugins/granting", ["plugins/contract.ts"]],
   ["plugins/conformance", ["plugins/contract.ts", "plugins/host", "core/locking/api.ts"]],
   [
     "plugins/host",
@@ -41,7 +42,14 @@ const ROOMS: readonly (readonly [room: string, may_import: readonly string[]])[]
   ],
   [
     "plugins",
-    ["plugins/contract.ts", "plugins/native", "core/assert.ts", "core/limits.ts", "core/deadlines.ts"],
+    [
+      "plugins/contract.ts",
+      "plugins/native",
+      "plugins/granting",
+      "core/assert.ts",
+      "core/limits.ts",
+      "core/deadlines.ts",
+    ],
   ],
   [
     "core/daemon",

@@ -1,8 +1,8 @@
 import { type LockType, refuse } from "../contract.ts";
+import { DLM_RULES } from "../granting/value-block.ts";
 import { createGlobalLockPlace } from "./global-lock.ts";
 import { LOCK_ARGS_VERSION, whyForeign } from "./lock-args.ts";
 import { createLeaseOffsets, type LocalRules } from "./rules.ts";
-import { DLM_RULES } from "./value-block.ts";
 
 /** The rules of a machine without a cluster: VGs carry this machine's identity, and no other VG may be started. */
 export function createLocalRules(lock_type: LockType, identity: string): LocalRules {

@@ -8,8 +8,8 @@ import type {
   RenameVgCall,
   ResourceRef,
 } from "../contract.ts";
+import type { ValueBlockRules } from "../granting/value-block.ts";
 import type { GlobalLockPlace } from "./global-lock.ts";
-import type { ValueBlockRules } from "./value-block.ts";
 
 /**
  * What differs between the local lock manager proper and the daemon's test mode, which imitates the C daemon's. Each answers

@@ -1,8 +1,8 @@
 import { type LockType, refuse } from "../contract.ts";
+import { DLM_RULES, SANLOCK_TEST_RULES } from "../granting/value-block.ts";
 import { createGlobalLockPlace } from "./global-lock.ts";
 import { isReadable, LOCK_ARGS_LENGTH_MAX, LOCK_ARGS_VERSION, parseLockArgs } from "./lock-args.ts";
 import { createLeaseOffsets, type LocalRules } from "./rules.ts";
-import { DLM_RULES, SANLOCK_TEST_RULES } from "./value-block.ts";
 
 /*
  * The C daemon's --test (-T), answer for answer but without its sleeps: read from the daemon_test branches of
