@@ -1,13 +1,16 @@
 import { type Answer, type Owner, refuse } from "../contract.ts";
+import type { HostInfo } from "./client.ts";
 import { GET_HOSTS, HOST_STATE, HOST_STATE_MASK, hostStateName } from "./flags.ts";
-import { readHostLease } from "./host-lease.ts";
+import { readHostLease, readRenewals } from "./host-lease.ts";
 import type { LockspaceState, Prepared } from "./lockspace-state.ts";
 import { refuseFor } from "./refusals.ts";
 import { ERRNO } from "./return-codes.ts";
 
 /**
- * How many other hosts have the VG started. Right after a start sanlock does not know yet; then one is assumed. A host that
- * sanlock takes for alive but whose lease is free by now has left since sanlock last looked, which it does every two I/O timeouts.
+ * How many other hosts have the VG started. Right after a start sanlock does not know yet; then one is assumed. What sanlock
+ * knows is as old as its last look at the host leases, which it takes every two I/O timeouts, so the disk is asked as well: a
+ * host that counts as alive but whose lease is free has left since, and one that is free or unheard of but whose lease is in use
+ * has joined since (seen with two hosts that started at the same moment; vgremove would have taken the VG from the second).
  */
 export function countHosts(
   state: LockspaceState,
@@ -26,9 +29,23 @@ export function countHosts(
         (host.flags & HOST_STATE_MASK) === wanted &&
         readHostLease(path, geometry, host.host_id)?.timestamp_s !== 0,
     ).length;
-  const live = inState(HOST_STATE.LIVE);
+  const live = inState(HOST_STATE.LIVE) + countNewcomers(state, path, geometry, hosts);
   const unknown = inState(HOST_STATE.UNKNOWN);
   return { kind: "done", others: live + unknown, unknown: unknown > 0 && live === 0 };
+}
+
+/** Hosts whose leases are in use though sanlock takes them for free, or has not met them. */
+function countNewcomers(
+  { identity }: LockspaceState,
+  path: string,
+  geometry: Prepared["geometry"],
+  listed: readonly HostInfo[],
+): number {
+  const known = new Set([identity.host_id]);
+  for (const { host_id, flags } of listed)
+    if ((flags & HOST_STATE_MASK) !== HOST_STATE.FREE) known.add(host_id);
+  const inUse = readRenewals(path, geometry)?.keys() ?? [];
+  return [...inUse].filter((host_id) => !known.has(host_id)).length;
 }
 
 /** This host as sanlock sees it in the lockspace. */
