@@ -5,7 +5,7 @@
 import { assert } from "../assert.ts";
 import { wireResult } from "../errors.ts";
 import type { Request } from "../wire/message.ts";
-import { adoptionEnded } from "./adopt.ts";
+import { adoptionEnded, adoptLocks } from "./adopt.ts";
 import type { ManagerAnswer } from "./api.ts";
 import { askLockspace } from "./calls.ts";
 import { countDuplicates, routeGlobalLock } from "./global-lock.ts";
@@ -133,8 +133,10 @@ function stayStarted(state: State, lockspace: Lockspace): void {
   lockspace.unreleased = [];
   lockspace.stop_wanted = false;
   lockspace.leaving = false;
-  lockspace.state = "started";
+  lockspace.state = lockspace.adoption === null ? "started" : "adopting";
   for (const lock of unreleased) releaseDropped(state, lock);
+  // The stop came before the locks of an earlier daemon were adopted. Serving without them would leave them held for nobody.
+  if (lockspace.adoption !== null) adoptLocks(state, lockspace);
   stopAllRefused(state);
   restartGlobal(state, lockspace, restart_queue);
 }

@@ -141,6 +141,19 @@ describe("adoption", () => {
     expect(rig.resource("lv1")?.mode).toBe("ex");
   });
 
+  test("goes on when a stop that came before it comes to nothing, because the lock manager does not let the VG go", () => {
+    const rig = adopting([vg([lock("lv1")])], (r) => r.hold("join"));
+    const a = rig.client();
+    expect(a.ask("stop_vg", { vg_name: "vg", opts: { force: true } })).toBeNull();
+    rig.script("leave", () => refused("EBUSY"));
+    rig.answer(done({ generation: 3, global_lock: "not-here" }));
+    expect(a.result()).toBe(wireResult("EBUSY"));
+    expect(rig.newCalls()).toEqual(["prepare", "join", "leave", "lock lv1 ex"]);
+    expect(rig.lockspace()?.state).toBe("started");
+    expect(rig.resource("lv1")).toMatchObject({ mode: "ex", locks: [{ persistent: true }] });
+    expect(adopted(rig)).toEqual([{ adopted: 1, released: 0, failed: 0 }]);
+  });
+
   test("that failed for a lock keeps its record whole while others ask for that lock and are refused", () => {
     const rig = adopting([vg([lock("lv1", { mode: "ex" })])], (r) =>
       r.script("lock", () => refused("ELOCKIO")),
