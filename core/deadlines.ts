@@ -77,4 +77,24 @@ export const DEADLINES = {
   sanlock_shared_race_ms: 1500,
   /** Between two log entries that say that no more clients fit. */
   full_report_ms: 60_000,
+  /** A PERSISTENT RESERVE IN, or a NVMe report: reading a state that the device has in memory. */
+  pr_read_ms: 10_000,
+  /** A PERSISTENT RESERVE OUT: with APTPL the target writes it to stable storage first. */
+  pr_write_ms: 30_000,
+  /** PREEMPT AND ABORT waits until the target has ended every command of the other host. */
+  pr_abort_ms: 60_000,
+  /** Pause before a command that the device was too busy for is sent again; with pr_busy_tries 2 seconds in total. */
+  pr_busy_again_ms: 100,
+  /** multipathd answers at once, except while it looks at its paths. */
+  multipathd_ms: 10_000,
+  /** lvm tells a VG's PVs from inside a start_vg that another lvm command waits for; 0.5 s on a slow machine, more with many disks. */
+  pr_lvm_report_ms: 20_000,
+  /** How often the reservations of a started VG are looked at: what a taken-over host notices within seconds. */
+  pr_watch_ms: 2000,
+  /** A lock is granted without another look at the reservations when the last one is no older: commands lock several times in a row. */
+  pr_fresh_ms: 500,
+  /** How long devices of a run wait for a free worker before there are twice as many: fast devices answer in a few ms each. */
+  persist_worker_growth_ms: 20,
+  /** A run that is over so soon shows no progress: a line that only flickers is no help. */
+  persist_progress_after_ms: 500,
 } as const;

@@ -94,4 +94,27 @@ export const LIMITS = {
   unwritten_log_size_bytes: 1024 * 1024,
   /** Sockets of clients that were turned away and have not noticed yet; they live on the reserved files. */
   lingering_sockets: 8,
+  /** Unit attentions that one command takes in a row: a target queues one for each event, and a nexus sees few at a time. */
+  pr_unit_attentions: 16,
+  /** Tries of a PERSISTENT RESERVE command that the device or the transport was too busy for. */
+  pr_busy_tries: 20,
+  /** Room for the first answer of READ KEYS and READ FULL STATUS: 500 keys; a longer list is read again. */
+  pr_answer_size_bytes: 4096,
+  /** Tries to read a list that grows while it is read. */
+  pr_longer_tries: 4,
+  /** Paths of one multipath map; storage with more does not exist, and each costs an open file. */
+  pr_paths: 128,
+  /** A reply of multipathd: we ask for single keys. */
+  multipathd_reply_size_bytes: 4096,
+  /** Devices of one VG that are reserved together; each is an open file and, in a start, a few commands. */
+  pr_devices: 1024,
+  /** Times that a start reads the VG's PVs again because some were added while it reserved the others. */
+  pr_list_tries: 3,
+  /** lvm's report of a VG's PVs: some 200 bytes for each. */
+  lvm_report_size_bytes: 4 * 1024 * 1024,
+  /** Devices of one lvmpersist run: a VG of hundreds of PVs is large. Each costs an open file, a multipath map one for each path. */
+  persist_devices: 1024,
+  /** Workers of one run for its devices, and how many are started at first; the rest come when devices do not answer at once. */
+  persist_workers: 64,
+  persist_workers_at_first: 8,
 } as const;

@@ -2,7 +2,7 @@ import { type CallableSymbols, openLibrary } from "./library.ts";
 
 /**
  * What the daemon and the plugins need of libc, in one table: a dlopen costs 0.2 ms when it is the process's first and
- * most of that does not depend on the number of symbols. fcntl and prctl are variadic in C; on x86-64 and on AArch64
+ * most of that does not depend on the number of symbols. fcntl, ioctl and prctl are variadic in C; on x86-64 and on AArch64
  * Linux variadic integer and pointer arguments travel in the same registers as named ones, so fixed signatures are right.
  */
 const SYMBOLS = {
@@ -12,8 +12,10 @@ const SYMBOLS = {
   fcntl: { args: ["i32", "i32", "ptr"], returns: "i32" },
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   bind: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  connect: { args: ["i32", "ptr", "u32"], returns: "i32" },
   sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i64" },
   recv: { args: ["i32", "ptr", "u64", "i32"], returns: "i64" },
+  ioctl: { args: ["i32", "u64", "ptr"], returns: "i32" },
   poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
   prctl: { args: ["i32", "ptr", "u64", "u64", "u64"], returns: "i32" },
 } as const;

@@ -28,6 +28,17 @@ export interface Registration {
   readonly initiator: string;
 }
 
+/**
+ * One way from this host to the device, an I_T nexus of its own: a SCSI disk has one, a multipath map one for each path.
+ * `unregistered`: the device answers through it, but our key is not registered there, so that writes through it can fail.
+ * `lost`: it does not answer. `unknown`: it answers with an error, which `detail` tells.
+ */
+export interface Nexus {
+  readonly path: string;
+  readonly state: "registered" | "unregistered" | "lost" | "unknown";
+  readonly detail: string;
+}
+
 export interface PrCapabilities {
   /** The device can keep registrations through a loss of power (PTPL_C), and does so now (PTPL_A). */
   readonly persist_through_power_loss: { readonly capable: boolean; readonly active: boolean };
@@ -57,6 +68,15 @@ export interface ReservableDevice {
   readReservation(): PrAnswer<{ generation: number; reservation: Reservation | null }>;
   readCapabilities(): PrAnswer<{ capabilities: PrCapabilities }>;
   readFullStatus(): PrAnswer<{ generation: number; registrations: readonly Registration[] }>;
+  /** Each path with whether `key` is registered through it. Costs a REGISTER of the key by itself, which raises the generation. */
+  readNexuses(call: { key: ReservationKey }): PrAnswer<{ nexuses: readonly Nexus[] }>;
+  /**
+   * Registers `key` on the paths that lack it, as long as one has it: a path that was lost and returned, or was added. On a
+   * device where no path has it nothing is done, because another host removed it. `repaired` are the paths that were registered.
+   */
+  repairNexuses(call: {
+    key: ReservationKey;
+  }): PrAnswer<{ nexuses: readonly Nexus[]; repaired: readonly string[] }>;
   /** REGISTER: replaces `from` (0: not registered yet) by `to` (0: unregister); a conflict when `from` is not our key. */
   register(call: { from: ReservationKey; to: ReservationKey; aptpl: boolean }): PrAnswer<object>;
   /** REGISTER AND IGNORE EXISTING KEY. */

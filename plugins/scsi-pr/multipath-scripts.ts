@@ -1,0 +1,273 @@
+import { ask, type Script } from "./exchange.ts";
+import { printKey } from "./keys.ts";
+import { parseKeyReply } from "./multipathd.ts";
+import { type NexusCommands, nexusAnswer, repairAnswer } from "./nexus.ts";
+import type { PrAnswer, PrRefusal, ReservationKey, ReservationType } from "./reservable.ts";
+import { heldByAllRegistrants, heldByOneNexusAlone } from "./reservation-type.ts";
+import type { ScriptedCommands } from "./scripted-device.ts";
+
+/** A path of a map with all of its commands. */
+export interface MultipathPath extends NexusCommands {
+  readonly commands: ScriptedCommands;
+}
+
+export interface MultipathMap {
+  /** The map as the user named it, for sentences. */
+  readonly device: string;
+  /** "dm-3", which multipathd knows too and which needs no quoting. */
+  readonly kernel_name: string;
+  readonly paths: readonly MultipathPath[];
+  /** False for NVMe paths: their registrations belong to the host, not to a path, and multipathd leaves them alone. */
+  readonly needs_multipathd: boolean;
+}
+
+/**
+ * Asks one path after the other until one gives an answer that speaks for the device. A path that does not answer does not, and
+ * neither does one with an error of its own; with `conflicts` a conflict does not either, because this path may not be
+ * registered while another one is.
+ */
+function* firstAnswer<Results>(
+  paths: readonly MultipathPath[],
+  { conflicts }: { conflicts: "speak" | "next-path" },
+  command: (path: MultipathPath) => Script<PrAnswer<Results>>,
+): Script<PrAnswer<Results>> {
+  let refusal: PrRefusal = { kind: "gone", detail: "the map has no path" };
+  let conflict: PrRefusal | null = null;
+  for (const path of paths) {
+    const answer = yield* command(path);
+    if (answer.kind === "done" || answer.kind === "unsupported" || answer.kind === "denied") return answer;
+    if (answer.kind === "conflict" && conflicts === "speak") return answer;
+    if (answer.kind === "conflict") conflict = answer;
+    refusal = answer;
+  }
+  return conflict ?? refusal;
+}
+
+/** Tells multipathd something; its refusal is data, and "fail" is its word for all of them. */
+function* tell(map: MultipathMap, command: string): Script<{ ok: boolean; reply: string }> {
+  const outcome = yield* ask({
+    kind: "multipathd",
+    command: command.replace("MAP", `map ${map.kernel_name}`),
+  });
+  return outcome.kind === "absent"
+    ? { ok: false, reply: outcome.detail }
+    : { ok: !/^(fail|timeout|permission)/.test(outcome.reply), reply: outcome.reply };
+}
+
+/** The key that multipathd registers returning paths with; null when it has none or does not run. */
+function* keyOfMultipathd(map: MultipathMap): Script<{ key: ReservationKey; aptpl: boolean } | null> {
+  const asked = yield* tell(map, "getprkey MAP");
+  return asked.ok ? parseKeyReply(asked.reply) : null;
+}
+
+function keyArgument(key: ReservationKey, aptpl: boolean): string {
+  return `${printKey(key)}${aptpl ? ":aptpl" : ""}`;
+}
+
+/**
+ * Gives multipathd our key before any path is registered with it, so that a path which returns in between is not left out.
+ * It refuses when multipath.conf has a fixed reservation_key, or none.
+ */
+function* announceKey(map: MultipathMap, key: ReservationKey, aptpl: boolean): Script<PrRefusal | null> {
+  if (!map.needs_multipathd) return null;
+  const known = yield* keyOfMultipathd(map);
+  if (known !== null && known.key === key && known.aptpl === aptpl) return null;
+  const told = yield* tell(map, `setprkey MAP key ${keyArgument(key, aptpl)}`);
+  if (told.ok) return null;
+  const why = /^(fail|timeout|permission)/.test(told.reply)
+    ? "multipathd does not take the key: multipath.conf needs `reservation_key file` in its defaults (mpathconf --option reservation_key:file), then restart multipathd"
+    : `${told.reply}: it has to register the paths that return`;
+  return { kind: "failed", detail: `${map.device}: REGISTER: ${why} (${told.reply})` };
+}
+
+/** Puts multipathd's key back to what it was. */
+function* restoreKey(map: MultipathMap, old: { key: ReservationKey; aptpl: boolean } | null): Script<void> {
+  if (!map.needs_multipathd) return;
+  yield* tell(map, old === null ? "unsetprkey MAP" : `setprkey MAP key ${keyArgument(old.key, old.aptpl)}`);
+}
+
+/** Ends multipathd's part: it registers no path any more and forgets the key. */
+function* forgetKey(map: MultipathMap): Script<void> {
+  if (!map.needs_multipathd) return;
+  yield* tell(map, "unsetprstatus MAP");
+  yield* tell(map, "unsetprkey MAP");
+}
+
+/**
+ * Registers every path that answers. A path that does not is left to multipathd, or to `repairNexuses`, when it returns. A
+ * conflict on some paths while others took the key means that they had been registered differently (a path that returned),
+ * and they get the key regardless.
+ */
+function* registerPaths(
+  map: MultipathMap,
+  to: ReservationKey,
+  aptpl: boolean,
+  command: (path: MultipathPath) => Script<PrAnswer<object>>,
+): Script<PrAnswer<object>> {
+  const old = map.needs_multipathd ? yield* keyOfMultipathd(map) : null;
+  const refused = yield* announceKey(map, to, aptpl);
+  if (refused !== null) return refused;
+  const registered: string[] = [];
+  const conflicting: MultipathPath[] = [];
+  let refusal: PrRefusal | null = null;
+  let lost: PrRefusal | null = null;
+  for (const path of map.paths) {
+    const answer = yield* command(path);
+    if (answer.kind === "done") registered.push(path.device);
+    else if (answer.kind === "conflict") conflicting.push(path);
+    else if (answer.kind === "gone") lost = answer;
+    else refusal = answer;
+  }
+  if (registered.length === 0) {
+    yield* restoreKey(map, old);
+    const conflict = {
+      kind: "conflict",
+      detail: `${map.device}: REGISTER: RESERVATION CONFLICT on every path`,
+    };
+    return refusal ?? (conflicting.length > 0 ? (conflict as PrRefusal) : (lost ?? noPath(map)));
+  }
+  for (const path of conflicting) {
+    const answer = yield* path.commands.registerAndIgnore({ to, aptpl });
+    if (answer.kind !== "done" && answer.kind !== "gone") refusal = answer;
+  }
+  if (refusal !== null) {
+    const detail = `${map.device}: REGISTER: registered through ${registered.join(", ")}, but not through every path: ${refusal.detail}`;
+    return { kind: "failed", detail };
+  }
+  if (map.needs_multipathd) yield* tell(map, "setprstatus MAP");
+  return { kind: "done" };
+}
+
+function noPath({ device }: MultipathMap): PrRefusal {
+  return { kind: "gone", detail: `${device}: no path answers` };
+}
+
+/**
+ * Takes `key` off the device. A path that is lost keeps its registration at the target; it goes with a PREEMPT of our own key
+ * through a path that is left, before that one is unregistered.
+ */
+function* unregister(map: MultipathMap, key: ReservationKey): Script<PrAnswer<object>> {
+  const found = yield* nexusAnswer(map.paths, { key });
+  if (found.kind !== "done") return found;
+  const registered = map.paths.filter((_, index) => found.nexuses[index]?.state === "registered");
+  const [first] = registered;
+  if (first === undefined) {
+    return {
+      kind: "conflict",
+      detail: `${map.device}: REGISTER: no path is registered with ${printKey(key)}`,
+    };
+  }
+  yield* forgetKey(map);
+  const keys = yield* first.commands.readKeys();
+  const count = keys.kind === "done" ? keys.keys.filter((other) => other === key).length : 0;
+  if (map.needs_multipathd && count > registered.length) {
+    const held = yield* first.commands.readReservation();
+    const type = held.kind === "done" ? (held.reservation?.type ?? "WEAR") : "WEAR";
+    const preempted = yield* first.commands.preempt({ key, remove: key, type, abort: false });
+    if (preempted.kind !== "done") return preempted;
+  }
+  for (const path of registered) {
+    const answer = yield* path.commands.register({ from: key, to: 0n, aptpl: false });
+    // A conflict: the PREEMPT has removed this one already.
+    if (answer.kind !== "done" && answer.kind !== "conflict") return answer;
+  }
+  return { kind: "done" };
+}
+
+/** Unregisters whatever key each path has. */
+function* unregisterAny(map: MultipathMap): Script<PrAnswer<object>> {
+  yield* forgetKey(map);
+  let answered = false;
+  for (const path of map.paths) {
+    const answer = yield* path.commands.registerAndIgnore({ to: 0n, aptpl: false });
+    if (answer.kind !== "done" && answer.kind !== "gone") return answer;
+    answered ||= answer.kind === "done";
+  }
+  return answered ? { kind: "done" } : noPath(map);
+}
+
+function onePathOnly(map: MultipathMap, command: string, type: ReservationType): PrRefusal | null {
+  if (!map.needs_multipathd || map.paths.length < 2 || !heldByOneNexusAlone(type)) return null;
+  const instead = type === "WE" ? "WEAR" : "EAAR";
+  const detail = `${map.device}: ${command}: with ${type} only one of the map's ${map.paths.length} paths could be written through; use ${instead}`;
+  return { kind: "unsupported", detail };
+}
+
+/** Every path may be the holder, so each is asked to release; one that is not the holder says yes and does nothing. */
+function* release(
+  map: MultipathMap,
+  call: { key: ReservationKey; type: ReservationType },
+): Script<PrAnswer<object>> {
+  if (heldByAllRegistrants(call.type) || !map.needs_multipathd) {
+    return yield* firstAnswer(map.paths, { conflicts: "next-path" }, ({ commands }) =>
+      commands.release(call),
+    );
+  }
+  let released: PrAnswer<object> = noPath(map);
+  for (const { commands } of map.paths) {
+    const answer = yield* commands.release(call);
+    if (answer.kind === "done") released = answer;
+    else if (answer.kind === "failed" || released.kind !== "done") released = answer;
+    if (released.kind === "failed") return released;
+  }
+  if (released.kind !== "done") return released;
+  const left = yield* firstAnswer(map.paths, { conflicts: "speak" }, ({ commands }) =>
+    commands.readReservation(),
+  );
+  if (left.kind !== "done" || left.reservation?.key !== call.key) return released;
+  const detail = `${map.device}: RELEASE: the path that holds the reservation is lost; unregister the key instead`;
+  return { kind: "failed", detail };
+}
+
+function* preempt(
+  map: MultipathMap,
+  call: { key: ReservationKey; remove: ReservationKey; type: ReservationType; abort: boolean },
+): Script<PrAnswer<object>> {
+  const command = call.abort ? "PREEMPT AND ABORT" : "PREEMPT";
+  if (call.key === call.remove && map.paths.length > 1) {
+    const detail = `${map.device}: ${command}: our own key would go from every path but one`;
+    return { kind: "unsupported", detail };
+  }
+  const held = yield* firstAnswer(map.paths, { conflicts: "speak" }, ({ commands }) =>
+    commands.readReservation(),
+  );
+  // Only taking the reservation over makes us its holder; removing a mere registration leaves it where it is.
+  const taken = held.kind === "done" && held.reservation?.key === call.remove;
+  const refused = taken ? onePathOnly(map, command, call.type) : null;
+  if (refused !== null) return refused;
+  return yield* firstAnswer(map.paths, { conflicts: "next-path" }, ({ commands }) => commands.preempt(call));
+}
+
+/** The commands of a multipath map: registrations on every path, everything else through one that is registered. */
+export function multipathCommands(map: MultipathMap): ScriptedCommands {
+  const { paths } = map;
+  const read = { conflicts: "speak" } as const;
+  const write = { conflicts: "next-path" } as const;
+  return {
+    readKeys: () => firstAnswer(paths, read, ({ commands }) => commands.readKeys()),
+    readReservation: () => firstAnswer(paths, read, ({ commands }) => commands.readReservation()),
+    readCapabilities: () => firstAnswer(paths, read, ({ commands }) => commands.readCapabilities()),
+    readFullStatus: () => firstAnswer(paths, read, ({ commands }) => commands.readFullStatus()),
+    readNexuses: (call) => nexusAnswer(paths, call),
+    repairNexuses: (call) => repairAnswer(paths, call),
+    register: ({ from, to, aptpl }) =>
+      to === 0n
+        ? unregister(map, from)
+        : registerPaths(map, to, aptpl, ({ commands }) => commands.register({ from, to, aptpl })),
+    registerAndIgnore: ({ to, aptpl }) =>
+      to === 0n
+        ? unregisterAny(map)
+        : registerPaths(map, to, aptpl, ({ commands }) => commands.registerAndIgnore({ to, aptpl })),
+    *reserve(call) {
+      const refused = onePathOnly(map, "RESERVE", call.type);
+      return refused ?? (yield* firstAnswer(paths, write, ({ commands }) => commands.reserve(call)));
+    },
+    release: (call) => release(map, call),
+    *clear(call) {
+      const cleared = yield* firstAnswer(paths, write, ({ commands }) => commands.clear(call));
+      if (cleared.kind === "done") yield* forgetKey(map);
+      return cleared;
+    },
+    preempt: (call) => preempt(map, call),
+  };
+}

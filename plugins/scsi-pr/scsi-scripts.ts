@@ -1,0 +1,145 @@
+import { DEADLINES } from "../../core/deadlines.ts";
+import { LIMITS } from "../../core/limits.ts";
+import { ask, type Script, type ScsiExchange } from "./exchange.ts";
+import { nexusAnswer, repairAnswer } from "./nexus.ts";
+import type { PrAnswer, PrRefusal, ReservationKey } from "./reservable.ts";
+import type { ScriptedCommands } from "./scripted-device.ts";
+import {
+  type Parsed,
+  parseCapabilities,
+  parseFullStatus,
+  parseKeys,
+  parseReservation,
+} from "./scsi-answers.ts";
+import {
+  ALLOCATION_SIZE_BYTES_MAX,
+  COMMAND_NAMES,
+  type PrInAction,
+  type PrOutCall,
+  prInCdb,
+  prOutCdb,
+  prOutParameters,
+} from "./scsi-commands.ts";
+import { type Asked, judgeScsi } from "./scsi-status.ts";
+
+type Sent = { readonly kind: "sent"; readonly answer: Uint8Array } | PrRefusal;
+
+/** Sends one command, again while the device only has news or is busy, each within its bound. */
+function* send(exchange: ScsiExchange, asked: Asked): Script<Sent> {
+  let attentions = 0;
+  let busy = 0;
+  for (;;) {
+    const outcome = yield* ask(exchange);
+    const verdict = judgeScsi(outcome, asked);
+    if (verdict.kind === "good") {
+      // A failed outcome is never good; the check tells the compiler.
+      return { kind: "sent", answer: outcome.kind === "scsi" ? outcome.answer : new Uint8Array() };
+    }
+    if (verdict.kind !== "again") return verdict;
+    if (verdict.pause) busy += 1;
+    else attentions += 1;
+    if (busy >= LIMITS.pr_busy_tries || attentions > LIMITS.pr_unit_attentions) {
+      const detail = `${asked.device}: ${asked.command}: given up after ${busy + attentions} tries: ${verdict.detail}`;
+      return { kind: "failed", detail };
+    }
+    if (verdict.pause) yield* ask({ kind: "pause", pause_ms: DEADLINES.pr_busy_again_ms });
+  }
+}
+
+/** Where a SCSI device's commands go: its descriptor's index, and its name for sentences. */
+export interface ScsiPath {
+  readonly path: number;
+  readonly device: string;
+}
+
+function* read<Results>(
+  { path, device }: ScsiPath,
+  action: PrInAction,
+  parse: (answer: Uint8Array) => Parsed<Results>,
+): Script<({ kind: "parsed" } & Readonly<Results>) | PrRefusal> {
+  const command = COMMAND_NAMES[action];
+  let answer_size_bytes: number = LIMITS.pr_answer_size_bytes;
+  for (let attempt = 0; attempt < LIMITS.pr_longer_tries; attempt += 1) {
+    const sent: Sent = yield* send(
+      {
+        kind: "scsi",
+        path,
+        cdb: prInCdb(action, answer_size_bytes),
+        data_out: null,
+        answer_size_bytes,
+        timeout_ms: DEADLINES.pr_read_ms,
+      },
+      { device, command, changes: false },
+    );
+    if (sent.kind !== "sent") return sent;
+    const parsed = parse(sent.answer);
+    if (parsed.kind === "parsed") return parsed;
+    if (parsed.kind === "malformed")
+      return { kind: "failed", detail: `${device}: ${command}: the answer makes no sense: ${parsed.detail}` };
+    if (answer_size_bytes === ALLOCATION_SIZE_BYTES_MAX) break;
+    // A device that transfers less than it was given room for has no more to give, whatever it says of the length.
+    if (sent.answer.length < answer_size_bytes) {
+      const detail = `${device}: ${command}: the answer says it has ${parsed.size_bytes} bytes, but ${sent.answer.length} came`;
+      return { kind: "failed", detail };
+    }
+    answer_size_bytes = Math.min(parsed.size_bytes, ALLOCATION_SIZE_BYTES_MAX);
+  }
+  return { kind: "failed", detail: `${device}: ${command}: the answer is longer than can be read` };
+}
+
+function* write({ path, device }: ScsiPath, call: PrOutCall): Script<PrAnswer<object>> {
+  const sent: Sent = yield* send(
+    {
+      kind: "scsi",
+      path,
+      cdb: prOutCdb(call),
+      data_out: prOutParameters(call),
+      answer_size_bytes: 0,
+      timeout_ms: call.action === "preempt_and_abort" ? DEADLINES.pr_abort_ms : DEADLINES.pr_write_ms,
+    },
+    { device, command: COMMAND_NAMES[call.action], changes: true },
+  );
+  return sent.kind === "sent" ? { kind: "done" } : sent;
+}
+
+function done<Results extends object>(
+  answer: ({ kind: "parsed" } & Results) | PrRefusal,
+): PrAnswer<Omit<Results, "kind">> {
+  return answer.kind === "parsed" ? { ...answer, kind: "done" } : answer;
+}
+
+/** REGISTER, or with `ignore` REGISTER AND IGNORE EXISTING KEY. */
+function registration(from: ReservationKey, to: ReservationKey, aptpl: boolean, ignore: boolean): PrOutCall {
+  const action = ignore ? "register_and_ignore" : "register";
+  return { action, key: from, action_key: to, type: null, aptpl };
+}
+
+/** The commands of one SCSI nexus. */
+export function scsiCommands(nexus: ScsiPath): ScriptedCommands {
+  const out = (call: Partial<PrOutCall> & Pick<PrOutCall, "action" | "key">) =>
+    write(nexus, { action_key: 0n, type: null, aptpl: false, ...call });
+  const commands: ScriptedCommands = {
+    *readKeys() {
+      return done(yield* read(nexus, "read_keys", parseKeys));
+    },
+    *readReservation() {
+      return done(yield* read(nexus, "read_reservation", parseReservation));
+    },
+    *readCapabilities() {
+      return done(yield* read(nexus, "report_capabilities", parseCapabilities));
+    },
+    *readFullStatus() {
+      return done(yield* read(nexus, "read_full_status", parseFullStatus));
+    },
+    readNexuses: (call) => nexusAnswer([{ device: nexus.device, commands }], call),
+    repairNexuses: (call) => repairAnswer([{ device: nexus.device, commands }], call),
+    register: ({ from, to, aptpl }) => write(nexus, registration(from, to, aptpl, false)),
+    registerAndIgnore: ({ to, aptpl }) => write(nexus, registration(0n, to, aptpl, true)),
+    reserve: ({ key, type }) => out({ action: "reserve", key, type }),
+    release: ({ key, type }) => out({ action: "release", key, type }),
+    clear: ({ key }) => out({ action: "clear", key }),
+    preempt: ({ key, remove, type, abort }) =>
+      out({ action: abort ? "preempt_and_abort" : "preempt", key, action_key: remove, type }),
+  };
+  return commands;
+}
