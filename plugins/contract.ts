@@ -173,10 +173,25 @@ export interface LockspaceIdentity {
   readonly host_id: number;
 }
 
+/** An explicit order to take the VG over from the host that has it; only managers with that capability ever get one. */
+export interface TakeOver {
+  /** The reservation key to remove: "0x" and 1 to 16 lower-case hex digits. Text, because no bigint crosses. */
+  readonly remove_key: string;
+}
+
+export interface PrepareCall {
+  readonly repair: boolean;
+  /** What the join that follows will be told; "no" when left out. */
+  readonly adopt?: Adopt;
+  /** Left out but for a take-over, and then the same in the join that follows. */
+  readonly take_over?: TakeOver;
+}
+
 export interface JoinCall {
   readonly adopt: Adopt;
   readonly nodelay: boolean;
   readonly repair: boolean;
+  readonly take_over?: TakeOver;
 }
 
 export interface LockCall {
@@ -221,9 +236,9 @@ export type GlobalLockState = "enabled" | "disabled" | "not-here";
 /** One started lockspace. A method that a manager has no use for may be left out where it is optional. */
 export interface LockspaceHandle {
   /** Quick and without waiting: are the parameters valid, does the manager run? */
-  prepare(call: {
-    readonly repair: boolean;
-  }): Eventually<Answer<{ lm_result: number; prev_generation: number; global_lock: GlobalLockState }>>;
+  prepare(
+    call: PrepareCall,
+  ): Eventually<Answer<{ lm_result: number; prev_generation: number; global_lock: GlobalLockState }>>;
   /** Joins; may take minutes with on-disk leases. */
   join(call: JoinCall): Eventually<Answer<{ generation: number; global_lock: GlobalLockState }>>;
   /** Leaves. `free_vg`: the VG is being removed, destroy what other hosts would find. */
@@ -289,6 +304,10 @@ export interface Capabilities {
   readonly remote_refresh: boolean;
   /** The manager can let a request wait in its own queue (LockCall.patience_ms). */
   readonly queueing: boolean;
+  /** Only one host at a time can have a VG's lockspace joined; the others' joins are refused and name it. */
+  readonly one_host?: boolean;
+  /** The manager takes an order to cut the host off that has the VG (PrepareCall.take_over, JoinCall.take_over). */
+  readonly take_over?: boolean;
 }
 
 /** News that a manager has without being asked. */

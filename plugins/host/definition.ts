@@ -2,8 +2,12 @@ import type { Capabilities, LockManagerDefinition, LockType } from "../contract.
 import { CONTRACT_VERSION } from "../contract.ts";
 import { errorSentence } from "./sentences.ts";
 
+type OptionalCapability = "one_host" | "take_over";
+
 /** What kind of value each capability is, so that a misspelt or forgotten one is found when the plugin is loaded. */
-const CAPABILITY_TYPES: Readonly<Record<keyof Capabilities, "boolean" | "number" | "string">> = {
+const CAPABILITY_TYPES: Readonly<
+  Record<Exclude<keyof Capabilities, OptionalCapability>, "boolean" | "number" | "string">
+> = {
   global_lock: "string",
   lockspace_name_max: "number",
   on_disk_leases: "boolean",
@@ -15,6 +19,9 @@ const CAPABILITY_TYPES: Readonly<Record<keyof Capabilities, "boolean" | "number"
   remote_refresh: "boolean",
   queueing: "boolean",
 };
+
+/** Those that came later and count as false where a plugin does not name them. */
+const OPTIONAL_CAPABILITIES: readonly OptionalCapability[] = ["one_host", "take_over"];
 
 /** Shortest bound of lockspace names that still holds "lvm_" and enough of a hash to tell VGs apart. */
 const LOCKSPACE_NAME_MIN = 24;
@@ -68,6 +75,11 @@ function capabilitiesProblem(value: unknown): string | null {
   const capabilities = value as Readonly<Record<string, unknown>>;
   for (const [name, type] of Object.entries(CAPABILITY_TYPES)) {
     if (typeof capabilities[name] !== type) return `returns no ${type} for the capability ${name}`;
+  }
+  for (const name of OPTIONAL_CAPABILITIES) {
+    const type = typeof capabilities[name];
+    if (type !== "boolean" && type !== "undefined")
+      return `returns a ${type}, not a boolean, for the capability ${name}`;
   }
   const { global_lock, lockspace_name_max } = capabilities as unknown as Capabilities;
   if (global_lock !== "own" && global_lock !== "in-vg")
