@@ -88,7 +88,7 @@ export async function openAgent(path: string, alive: () => boolean): Promise<Age
       timeout_ms + agent_margin_ms,
     );
     const bytes = Buffer.from(script);
-    socket.write(Buffer.concat([Buffer.from(`${id} ${timeout_ms} ${bytes.length}\n`), bytes]));
+    socket.write(Buffer.concat([Buffer.from(`${id} ${Math.ceil(timeout_ms)} ${bytes.length}\n`), bytes]));
     const result = await promise;
     clearTimeout(late);
     waiting.delete(id);

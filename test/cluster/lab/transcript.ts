@@ -5,6 +5,8 @@ export interface Transcript {
   note(who: string, what: string): void;
   command(who: string, script: string, result: Result): void;
   text(): string;
+  /** Hands out every entry from now on. */
+  follow(take: (entry: string) => void): void;
 }
 
 const text_chars_max = 4_000_000;
@@ -24,9 +26,11 @@ export function openTranscript(): Transcript {
   const start_ms = performance.now();
   const entries: string[] = [];
   let chars = 0;
+  let follower: (entry: string) => void = () => undefined;
   const add = (text: string): void => {
     const entry = `[${((performance.now() - start_ms) / 1000).toFixed(1)} s] ${text}`;
     entries.push(entry);
+    follower(entry);
     chars += entry.length;
     // A run of hours keeps its end, which is where it failed.
     while (chars > text_chars_max) chars -= entries.shift()?.length ?? chars;
@@ -35,5 +39,8 @@ export function openTranscript(): Transcript {
     note: (who, what) => add(`${who}: ${what}\n`),
     command: (who, script, result) => add(describeResult(who, script, result)),
     text: () => entries.join(""),
+    follow: (take) => {
+      follower = take;
+    },
   };
 }

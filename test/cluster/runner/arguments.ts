@@ -1,0 +1,62 @@
+/** The command line of `bun run test:cluster`. */
+
+export interface RunnerOptions {
+  readonly names: readonly string[];
+  readonly list: boolean;
+  /** Leaves the hosts of a failed scenario running, until Ctrl-C. */
+  readonly keep_on_failure: boolean;
+  /** Prints every command with its output as it happens. */
+  readonly verbose: boolean;
+  /** Guests at the same time, over all scenarios. */
+  readonly guests: number;
+  /** A patch with a deliberate defect. */
+  readonly broken_by: string | null;
+}
+
+export const USAGE = `Usage: bun run test:cluster [NAME ...] [--list] [--keep-on-failure] [--verbose] [--guests N] [--broken PATCH]
+
+Boots real hosts in QEMU and runs the scenarios whose name contains a NAME (all that are not only_by_name, when none is given).
+  --list             Print the scenarios and exit.
+  --keep-on-failure  Leave the hosts of the first failure running until Ctrl-C, and say how to reach them.
+  --verbose          Print every command with its output.
+  --guests N         Run at most N guests at the same time.
+  --broken PATCH     Build our lvmlockd with this patch (patch -p1): scenarios must fail.`;
+
+/** Guests are idle most of the time; three per core keep both cores busy while sanlock waits. */
+const guests_per_core = 3;
+/** A guest of 512 MB has some 300 MB of its own, and disks are in memory too. */
+const guest_memory_mb = 700;
+
+function defaultGuests(cores: number, free_mb: number): number {
+  return Math.max(3, Math.min(cores * guests_per_core, Math.floor(free_mb / guest_memory_mb)));
+}
+
+/** Returns a message for a command line that makes no sense. */
+export function parseArguments(
+  words: readonly string[],
+  cores: number,
+  free_mb: number,
+): RunnerOptions | string {
+  const names: string[] = [];
+  const flags = new Set<string>();
+  let guests = defaultGuests(cores, free_mb);
+  let broken_by: string | null = null;
+  const rest = [...words];
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    if (word === "--guests") guests = Number(rest.shift());
+    else if (word === "--broken") broken_by = rest.shift() ?? "";
+    else if (["--list", "--keep-on-failure", "--verbose"].includes(word)) flags.add(word);
+    else if (word.startsWith("-")) return USAGE;
+    else names.push(word);
+  }
+  if (!Number.isInteger(guests) || guests < 1) return "--guests takes a number from 1.";
+  if (broken_by === "") return "--broken takes the path of a patch.";
+  return {
+    names,
+    list: flags.has("--list"),
+    keep_on_failure: flags.has("--keep-on-failure"),
+    verbose: flags.has("--verbose"),
+    guests,
+    broken_by,
+  };
+}
