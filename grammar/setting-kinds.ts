@@ -110,6 +110,29 @@ export function reservationKey(): SettingKind<string> {
   return kind("hexadecimal key", 'a key of 1 to 16 hexadecimal digits in quotes, like "0x1a2b"', schema);
 }
 
+/** A reservation key of our own settings: as lvm and sg_persist print it, or a decimal number. */
+export function printedKey(): SettingKind<string> {
+  const schema = v.pipe(v.string(), v.regex(/^(?:0x[1-9a-fA-F][0-9a-fA-F]{0,15}|[1-9][0-9]{0,19})$/));
+  const expected =
+    'a key in quotes: 0x and 1 to 16 hexadecimal digits without a leading zero, like "0x1a2b", or a decimal number';
+  return kind("reservation key", expected, schema);
+}
+
+/** Devices with the VG that they belong to. */
+export function devicesOfVgs(): SettingKind<readonly string[]> {
+  const entry = v.pipe(v.string(), v.regex(/^[a-zA-Z0-9+_.][a-zA-Z0-9+_.-]*:\/./));
+  const one = v.pipe(
+    entry,
+    v.transform((single): readonly string[] => [single]),
+  );
+  const schema = v.union([one, v.pipe(v.array(entry), v.readonly())]);
+  return kind(
+    "list of VG:device",
+    'a list of VGs with the absolute path of a device, like [ "vg1:/dev/disk/by-id/wwn-0x5000c500" ]',
+    schema,
+  );
+}
+
 /**
  * Names; a single one may stand without brackets, as everywhere in libdm. lvm itself takes any strings and passes over
  * those that can't be names, so a file with one is no error.

@@ -2,10 +2,12 @@ import {
   absolutePath,
   boolean,
   commandLine,
+  devicesOfVgs,
   integer,
   oneInteger,
   oneWord,
   pluginReference,
+  printedKey,
   reservationKey,
   type SettingKind,
   systemIdList,
@@ -242,6 +244,26 @@ const ownSettings = {
     file: "lvmlockd.conf",
     description: "Directory of the lvmlockd_info_<vg> files, from which a damaged host lease is repaired.",
     reason: "The directory of the C daemon, which reads and writes the same files.",
+  }),
+  "scsi_pr/key": setting(printedKey(), {
+    default: undefined,
+    file: "lvmlockd.conf",
+    description: "This host's reservation key under the scsi-pr lock manager.",
+    reason:
+      "Absent means that it is made from local/host_id (0x100000000000 and four digits of it), which tells other hosts who holds a VG.",
+  }),
+  "scsi_pr/pvs": setting(devicesOfVgs(), {
+    default: undefined,
+    file: "lvmlockd.conf",
+    description: "The devices of a VG, each as VG:path, where scsi-pr shall not ask lvm for them.",
+    reason:
+      "lvm knows a VG's PVs best; a list here has to be kept the same on all hosts, and to be changed before vgextend.",
+  }),
+  "scsi_pr/lvm_path": setting(absolutePath(), {
+    default: "/usr/sbin/lvm",
+    file: "lvmlockd.conf",
+    description: "The lvm that tells scsi-pr which PVs a VG has.",
+    reason: "The place of every distribution; it is run without a shell, without locks and read-only.",
   }),
 } as const;
 

@@ -62,6 +62,7 @@ export function resolveConfig(
   const { paths, note } = places;
   const host_id = resolveHostId(options, settings, runner);
   if (typeof host_id === "string") return { kind: "wrong", problem: host_id };
+  const lock_managers = lockManagers(options, settings);
   const config: DaemonConfig = {
     ...paths,
     adopt: options.adopt && settings["daemon/adopt"],
@@ -70,8 +71,8 @@ export function resolveConfig(
     gl_type: options.gl_type ?? settings["daemon/gl_type"] ?? null,
     host_id,
     io_timeout_s: options.sanlock_timeout_s ?? settings["daemon/sanlock_timeout"],
-    lock_managers: lockManagers(options, settings),
-    manager_settings: { sanlock: sectionOf(settings, "sanlock") },
+    lock_managers,
+    manager_settings: managerSettings(lock_managers, settings),
     wait_limit_ms: settings["daemon/wait_limit_s"] * 1000,
     config_directory: configDirectory(options, runner),
     dialect: options.wire_dialect,
@@ -154,9 +155,30 @@ function lockManagers(options: DaemonOptions, settings: Settings): DaemonConfig[
   };
 }
 
+/** What each lock type's manager gets: the section of the manager that serves it. */
+function managerSettings(
+  lock_managers: DaemonConfig["lock_managers"],
+  settings: Settings,
+): DaemonConfig["manager_settings"] {
+  const served = Object.entries(lock_managers).map(([lock_type, manager]) => [
+    lock_type,
+    settingsOf(manager, settings),
+  ]);
+  return Object.fromEntries(served) as DaemonConfig["manager_settings"];
+}
+
+function settingsOf(manager: string, settings: Settings): ManagerContext["settings"] {
+  if (manager === "sanlock") return sectionOf(settings, "sanlock");
+  // lvm sends its host_id for lock type sanlock only; a reservation key is made from it as well.
+  if (manager === "scsi-pr") return { ...sectionOf(settings, "scsi_pr"), host_id: settings["local/host_id"] };
+  return {};
+}
+
 /** The settings of one section, without its name in front. */
-function sectionOf(settings: Settings, section: "sanlock"): ManagerContext["settings"] {
-  const rows = Object.entries(settings).filter(([name]) => name.startsWith(`${section}/`));
+function sectionOf(settings: Settings, section: "sanlock" | "scsi_pr"): ManagerContext["settings"] {
+  const rows = Object.entries(settings).filter(
+    ([name, value]) => name.startsWith(`${section}/`) && value !== undefined,
+  );
   return Object.fromEntries(
     rows.map(([name, value]) => [name.slice(section.length + 1), value]),
   ) as ManagerContext["settings"];

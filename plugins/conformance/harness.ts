@@ -17,6 +17,8 @@ export interface ConformanceHarness {
   readonly convert_stores_version?: boolean;
   /** False for a manager whose search for the global lock enables one that was disabled. */
   readonly keeps_global_lock_disabled?: boolean;
+  /** What TakeOver.remove_key has to be for a host to be cut off; needed for the tests of the take_over capability. */
+  readonly take_over_key?: (host: number) => string;
   /** How long one test may take; a join with on-disk leases takes 20 s and more. 5000 when left out. */
   readonly test_timeout_ms?: number;
   /** A refused lock may pass on a later try (races inside the manager): how often and how long to try. */

@@ -69,9 +69,9 @@ export function lockTests(harness: ConformanceHarness, inCluster: InCluster): vo
 
 /** What locks promise between hosts. */
 export function conflictTests(harness: ConformanceHarness, inCluster: InCluster): void {
-  const { shared_locks, owner_info } = checkedDefinition(harness).capabilities;
+  const { shared_locks, owner_info, one_host } = checkedDefinition(harness).capabilities;
 
-  describeWhen(harness.host_count > 1, "between hosts", () => {
+  describeWhen(harness.host_count > 1 && one_host !== true, "between hosts", () => {
     const conflicts: readonly (readonly [HeldMode, HeldMode])[] = shared_locks
       ? [
           ["ex", "ex"],

@@ -9,6 +9,7 @@ import { adoptionTests, conflictTests, lockTests } from "./lock-tests.ts";
 import { lockspaceTests } from "./lockspace-tests.ts";
 import { managerTests } from "./manager-tests.ts";
 import { must, openCluster } from "./member.ts";
+import { oneHostTests } from "./one-host-tests.ts";
 import { valueBlockTests } from "./value-block-tests.ts";
 import type { InCluster, InWorld } from "./worlds.ts";
 
@@ -36,6 +37,7 @@ export function conformance(name: string, harness: ConformanceHarness): void {
     globalLockTests(harness, inCluster);
     valueBlockTests(harness, inCluster);
     conflictTests(harness, inCluster);
+    oneHostTests(harness, inCluster);
     adoptionTests(harness, inCluster);
   });
 }

@@ -12,6 +12,7 @@ import { errorSentence } from "./sentences.ts";
 const BUILT_IN: Readonly<Record<string, () => Promise<{ readonly default: unknown }>>> = {
   local: () => import("../local/plugin.ts"),
   sanlock: () => import("../sanlock/plugin.ts"),
+  "scsi-pr": () => import("../scsi-pr/plugin.ts"),
 };
 
 /** The names of the built-in lock managers. */

@@ -72,7 +72,7 @@ describe("a plugin that can't be used", () => {
     [
       "an unknown name",
       "sanlok",
-      /neither a built-in|is not a built-in lock manager \(local, sanlock\), and the package sanlok is not installed/,
+      /neither a built-in|is not a built-in lock manager \([a-z, -]*sanlock[a-z, -]*\), and the package sanlok is not installed/,
     ],
     ["a missing file", "/nonexistent/plugin.ts", /file \/nonexistent\/plugin.ts does not exist/],
     ["a throwing import", fixture("throws-at-import"), /can't be loaded: no way to import this/],

@@ -1,0 +1,64 @@
+import type { PrAnswer, PrRefusal, ReservableDevice, ReservationType } from "../reservable.ts";
+import { type Observation, reservationType } from "./plan.ts";
+import type { Pv } from "./pv-source.ts";
+import type { Changed } from "./reserve.ts";
+
+/** Opens a device for reservation commands, without setting off udev. */
+export type OpenDevice = (path: string) => PrAnswer<{ device: ReservableDevice }>;
+
+/** A PV that is reserved, or being reserved. Its device is opened again when it has stopped answering. */
+export interface HeldPv {
+  readonly pv: Pv;
+  device: ReservableDevice;
+  readonly type: ReservationType;
+  readonly changed: Changed;
+  /** The device's generation (PRgeneration) when it was last known that this very nexus is registered; -1: not known. */
+  generation: number;
+  /** Since when the device has not answered, in the clock of performance.now(); -1 while it answers. */
+  silent_since_ms: number;
+}
+
+/** A device with what it said. */
+export interface Seen {
+  readonly held: HeldPv;
+  readonly observation: Observation;
+}
+
+export type SeenAll = { readonly kind: "seen"; readonly all: readonly Seen[] } | PrRefusal;
+
+/** Opens the devices of all PVs and reads their state. When one of them can't be read, all are closed again. */
+export function observeAll(open: OpenDevice, pvs: readonly Pv[]): SeenAll {
+  const all: Seen[] = [];
+  for (const pv of pvs) {
+    const seen = observe(open, pv);
+    if ("observation" in seen) {
+      all.push(seen);
+      continue;
+    }
+    closeAll(all.map(({ held }) => held));
+    return seen;
+  }
+  return { kind: "seen", all };
+}
+
+function observe(open: OpenDevice, pv: Pv): Seen | PrRefusal {
+  const opened = open(pv.path);
+  if (opened.kind !== "done") return opened;
+  const { device } = opened;
+  const keys = device.readKeys();
+  const read = keys.kind === "done" ? device.readReservation() : keys;
+  if (keys.kind !== "done" || read.kind !== "done") {
+    device.close();
+    return keys.kind !== "done" ? keys : (read as PrRefusal);
+  }
+  const type = reservationType(device.transport);
+  const changed = { registered: false, reserved: false, preempted: false };
+  return {
+    held: { pv, device, type, changed, generation: -1, silent_since_ms: -1 },
+    observation: { pv, transport: device.transport, keys: keys.keys, reservation: read.reservation },
+  };
+}
+
+export function closeAll(held: readonly HeldPv[]): void {
+  for (const { device } of held) device.close();
+}

@@ -1,0 +1,98 @@
+import { isAbsolute } from "node:path";
+import { assert } from "../../../core/assert.ts";
+import { DEADLINES } from "../../../core/deadlines.ts";
+import { LIMITS } from "../../../core/limits.ts";
+
+/** One row of a report: lvm's field names with their values as text. */
+export type ReportRow = Readonly<Record<string, string>>;
+
+export type LvmReport =
+  | { readonly kind: "report"; readonly rows: readonly ReportRow[] }
+  | { readonly kind: "failed"; readonly detail: string };
+
+/**
+ * What makes a report safe to ask for from inside lvmlockd: the lvm command that waits for our answer holds lvm's file locks
+ * and a lock of ours, so this one may take neither, and it may not connect to us.
+ */
+const WITHOUT_LOCKS = ["--nolocking", "--readonly", "--config", "global{use_lvmlockd=0}"];
+
+/** lvm reads PATH for its helpers and LC_ALL for its messages; nothing else of our surroundings is its business. */
+function environment(): Record<string, string> {
+  const { LVM_SYSTEM_DIR } = process.env;
+  return {
+    PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+    LC_ALL: "C",
+    LVM_SUPPRESS_FD_WARNINGS: "1",
+    ...(LVM_SYSTEM_DIR === undefined ? {} : { LVM_SYSTEM_DIR }),
+  };
+}
+
+/**
+ * Runs one of lvm's reports on a VG (`vgs` with these fields), without a shell, within `pr_lvm_report_ms`. The rows, or a sentence
+ * about why there are none; never throws.
+ */
+export async function runLvmReport({
+  lvm_path,
+  fields,
+  vg_name,
+}: {
+  readonly lvm_path: string;
+  readonly fields: readonly string[];
+  readonly vg_name: string;
+}): Promise<LvmReport> {
+  assert(isAbsolute(lvm_path), "lvm is run by its absolute path");
+  const words = ["vgs", ...WITHOUT_LOCKS, "--reportformat", "json", "-o", fields.join(","), "--", vg_name];
+  const failed = (why: string): LvmReport => ({
+    kind: "failed",
+    detail: `${lvm_path} can't tell the PVs of VG ${vg_name}: ${why}`,
+  });
+  try {
+    const run = Bun.spawn([lvm_path, ...words], {
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+      cwd: "/",
+      env: environment(),
+      timeout: DEADLINES.pr_lvm_report_ms,
+      killSignal: "SIGKILL",
+      maxBuffer: LIMITS.lvm_report_size_bytes,
+    });
+    const [out, err, exit_code] = await Promise.all([
+      new Response(run.stdout).text(),
+      new Response(run.stderr).text(),
+      run.exited,
+    ]);
+    if (run.signalCode !== null)
+      return failed(`it was ended by ${run.signalCode} (it has ${DEADLINES.pr_lvm_report_ms / 1000} s)`);
+    if (exit_code !== 0) return failed(lastLine(err) || `exit status ${exit_code}`);
+    return readReport(out) ?? failed("its answer is no report");
+  } catch (error) {
+    return failed(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function lastLine(text: string): string {
+  return text.trim().split("\n").at(-1)?.trim() ?? "";
+}
+
+/** Reads lvm's JSON: {"report": [{"vg": [{field: value, …}, …]}]}. Null for anything else. */
+export function readReport(text: string): LvmReport | null {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  const sections = (parsed as { report?: unknown } | null)?.report;
+  if (!Array.isArray(sections)) return null;
+  const rows: ReportRow[] = [];
+  for (const section of sections) {
+    const listed = (section as { vg?: unknown } | null)?.vg;
+    if (!Array.isArray(listed)) return null;
+    for (const row of listed) {
+      if (typeof row !== "object" || row === null) return null;
+      rows.push(row as ReportRow);
+    }
+  }
+  return { kind: "report", rows };
+}

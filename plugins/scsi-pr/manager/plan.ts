@@ -1,0 +1,96 @@
+/** What a start has to do on each PV, decided from what the devices say before anything is changed. Pure. */
+import { type Refused, refuse } from "../../contract.ts";
+import type { ReservableDevice, Reservation, ReservationKey, ReservationType } from "../reservable.ts";
+import { TYPE_WORDS } from "../reservation-type.ts";
+import { describeKey, describeKeys, ownerOf } from "./holder.ts";
+import type { Pv } from "./pv-source.ts";
+
+/** What a PV's device said. */
+export interface Observation {
+  readonly pv: Pv;
+  readonly transport: ReservableDevice["transport"];
+  readonly keys: readonly ReservationKey[];
+  readonly reservation: Reservation | null;
+}
+
+/** Whose keys a start is about. `remove` is the key that a take-over takes away. */
+export interface Wish {
+  readonly own: ReservationKey;
+  readonly remove: ReservationKey | null;
+}
+
+/**
+ * take: nobody has the PV. keep: this host's key holds it already, from before a crash or a reboot. preempt: the key to remove is
+ * registered there, as holder or not.
+ */
+export type Step = "take" | "keep" | "preempt";
+
+export type Plan = { readonly kind: "plan"; readonly steps: readonly Step[] } | Refused;
+
+/**
+ * The type that a PV is reserved with. Under Write Exclusive the one nexus that reserved may write, which is a disk's only path
+ * or, with NVMe, all of the host's. A multipath map has a nexus for each path, so there every registrant has to be able to
+ * write, and a start sees to it that this host is the only one. Not "all registrants": of two hosts that reserve such a
+ * type at once both would succeed.
+ */
+export function reservationType(transport: ReservableDevice["transport"]): ReservationType {
+  return transport === "multipath" ? "WERO" : "WE";
+}
+
+/** Decides on all PVs together: one that can't be had, and none is touched. */
+export function planStart(observations: readonly Observation[], wish: Wish): Plan {
+  const problems: string[] = [];
+  const holders: ReservationKey[] = [];
+  const steps: Step[] = [];
+  for (const observation of observations) {
+    const obstacle = obstacleOn(observation, wish);
+    if (obstacle === null) {
+      steps.push(stepOn(observation, wish));
+    } else {
+      problems.push(`${observation.pv.path} ${obstacle.text}`);
+      holders.push(...obstacle.keys);
+    }
+  }
+  const [holder] = holders;
+  if (problems.length > 0)
+    return refuse("EBUSY", problems.join("; "), { owner: holder === undefined ? null : ownerOf(holder) });
+  if (wish.remove !== null && !steps.includes("preempt"))
+    return refuse("ENOENT", `${describeKey(wish.remove)} is registered on none of the VG's PVs`);
+  return { kind: "plan", steps };
+}
+
+interface Obstacle {
+  readonly text: string;
+  readonly keys: readonly ReservationKey[];
+}
+
+function obstacleOn({ keys, reservation, transport }: Observation, { own, remove }: Wish): Obstacle | null {
+  const type = reservationType(transport);
+  const tolerated = (key: ReservationKey): boolean => key === own || key === remove;
+  if (reservation !== null) {
+    if (reservation.key === 0n) {
+      const text = `is held by all registrants (${describeKeys(keys)}) with a reservation that scsi-pr does not make: end it with lvmpersist first`;
+      return { text, keys };
+    }
+    if (!tolerated(reservation.key))
+      return { text: `is held by ${describeKey(reservation.key)}`, keys: [reservation.key] };
+    if (reservation.key === own && reservation.type !== type && remove === null) {
+      const text = `is reserved by this host's own key with another type (${TYPE_WORDS[reservation.type]}): end that with lvmpersist stop first`;
+      return { text, keys: [own] };
+    }
+  }
+  // Every registrant could write then, so there may be none but this host.
+  const writers = type === "WERO" ? keys.filter((key) => !tolerated(key)) : [];
+  if (writers.length > 0)
+    return {
+      text: `is registered by ${describeKeys(writers)}, which could write through multipath`,
+      keys: writers,
+    };
+  return null;
+}
+
+function stepOn({ keys, reservation }: Observation, { own, remove }: Wish): Step {
+  // This host's own key may be the one to remove: left behind by a nexus that does not exist any more, or stolen.
+  if (remove !== null && keys.includes(remove)) return "preempt";
+  return reservation?.key === own ? "keep" : "take";
+}

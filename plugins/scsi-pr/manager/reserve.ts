@@ -1,0 +1,157 @@
+/** What is done to one PV: reserve it, take it over, give it back. Each step is followed by reading back. */
+import type {
+  PrAnswer,
+  PrRefusal,
+  ReservableDevice,
+  ReservationKey,
+  ReservationType,
+} from "../reservable.ts";
+import { describeKey, describeKeys } from "./holder.ts";
+import type { Step } from "./plan.ts";
+
+/** What this start has changed on a device, and so what an undo has to take back. */
+export interface Changed {
+  registered: boolean;
+  reserved: boolean;
+  /** Another host was cut off. Then the reservation stays: without it that host could write again. */
+  preempted: boolean;
+}
+
+export interface ReserveOrder {
+  readonly key: ReservationKey;
+  readonly remove: ReservationKey | null;
+  readonly type: ReservationType;
+  readonly step: Step;
+}
+
+type Done = PrAnswer<object>;
+const DONE = Object.freeze({ kind: "done" } as const);
+
+/** Reserves a device for this host; `changed` is filled in while that goes on, so that it is right after a failure, too. */
+export function reserveDevice(
+  device: ReservableDevice,
+  { key, remove, type, step }: ReserveOrder,
+  changed: Changed,
+  warn: (text: string) => void,
+): Done {
+  const registered = registerOwn(device, key, step, changed, warn);
+  if (registered.kind !== "done") return registered;
+  if (step === "preempt" && remove !== null) {
+    const preempted = device.preempt({ key, remove, type, abort: true });
+    if (preempted.kind !== "done") return preempted;
+    changed.preempted = true;
+  }
+  // The holder may reserve again with the same type (SPC-4 5.13.7); that is how it is known that this very nexus holds it.
+  const reserved = device.reserve({ key, type });
+  if (reserved.kind === "conflict") return explainConflict(device, key, reserved);
+  if (reserved.kind !== "done") return reserved;
+  if (step === "take") changed.reserved = true;
+  return verifyHeld(device, { key, remove: step === "preempt" && remove !== key ? remove : null, type });
+}
+
+/** Registers the key through this nexus, unless it is there already; any other key of this nexus is left alone. */
+function registerOwn(
+  device: ReservableDevice,
+  key: ReservationKey,
+  step: Step,
+  changed: Changed,
+  warn: (text: string) => void,
+): Done {
+  const known = registerFrom(device, key, key, warn);
+  if (known.kind !== "conflict") return known;
+  if (step === "keep") {
+    const detail = `${device.path} is reserved with this host's own ${describeKey(key)}, but through another initiator${initiators(device, key)}: another host has the same host_id or key, or this host's initiator has changed. If no other host uses the key, take the VG over from it with lvmlockctl takeover`;
+    return { kind: "conflict", detail };
+  }
+  const answer = registerFrom(device, 0n, key, warn);
+  if (answer.kind === "done") changed.registered = true;
+  if (answer.kind !== "conflict") return answer;
+  const read = device.readKeys();
+  const listed = read.kind === "done" ? ` (registered: ${describeKeys(read.keys)})` : "";
+  const detail = `this host is registered on ${device.path} with a key that is not ${describeKey(key)}${listed}: end that with lvmpersist stop --ourkey KEY first`;
+  return { kind: "conflict", detail };
+}
+
+function registerFrom(
+  device: ReservableDevice,
+  from: ReservationKey,
+  to: ReservationKey,
+  warn: (text: string) => void,
+): Done {
+  const aptpl = canPersist(device);
+  const answer = device.register({ from, to, aptpl });
+  if (answer.kind !== "failed" || !aptpl) return answer;
+  const again = device.register({ from, to, aptpl: false });
+  if (again.kind === "done")
+    warn(
+      `${device.path} says that it keeps registrations through a loss of power, but does not: ${answer.detail}`,
+    );
+  return again;
+}
+
+/** Registrations that outlive a loss of power keep other hosts out while the storage comes back before we do. */
+function canPersist(device: ReservableDevice): boolean {
+  const read = device.readCapabilities();
+  return read.kind === "done" && read.capabilities.persist_through_power_loss.capable;
+}
+
+function initiators(device: ReservableDevice, key: ReservationKey): string {
+  const read = device.readFullStatus();
+  if (read.kind !== "done") return "";
+  const names = read.registrations.filter((one) => one.key === key && one.initiator !== "");
+  return names.length === 0 ? "" : ` (${names.map(({ initiator }) => initiator).join(", ")})`;
+}
+
+function explainConflict(device: ReservableDevice, key: ReservationKey, conflict: PrRefusal): PrRefusal {
+  const read = device.readReservation();
+  if (read.kind !== "done" || read.reservation === null) return conflict;
+  const holder = read.reservation.key;
+  const through = holder === key ? `, through another initiator${initiators(device, key)}` : "";
+  return { kind: "conflict", detail: `${device.path} is held by ${describeKey(holder)}${through}` };
+}
+
+/** Reads back whether the device holds our reservation, and whether a removed key is gone. */
+export function verifyHeld(
+  device: ReservableDevice,
+  { key, remove, type }: { key: ReservationKey; remove: ReservationKey | null; type: ReservationType },
+): Done {
+  const read = device.readReservation();
+  if (read.kind !== "done") return read;
+  const { reservation } = read;
+  const failed = (what: string): PrRefusal => ({ kind: "failed", detail: `${device.path}: ${what}` });
+  if (reservation === null) return failed("the reservation was made, but the device has none");
+  if (reservation.key !== key || reservation.type !== type)
+    return failed(
+      `the reservation was made, but ${describeKey(reservation.key)} holds it (${reservation.type})`,
+    );
+  if (remove === null) return DONE;
+  const keys = device.readKeys();
+  if (keys.kind !== "done") return keys;
+  return keys.keys.includes(remove)
+    ? failed(`${describeKey(remove)} is still registered after it was removed`)
+    : DONE;
+}
+
+/** Gives a PV back: releases and unregisters. A device on which our key is not registered any more has nothing to give. */
+export function releaseDevice(device: ReservableDevice, key: ReservationKey, type: ReservationType): Done {
+  const released = device.release({ key, type });
+  if (released.kind === "conflict") return DONE;
+  if (released.kind !== "done") return released;
+  const left = device.register({ from: key, to: 0n, aptpl: false });
+  return left.kind === "conflict" ? DONE : left;
+}
+
+/** Takes back what a start that failed has changed, and nothing else. */
+export function undoReserve(
+  device: ReservableDevice,
+  key: ReservationKey,
+  type: ReservationType,
+  changed: Changed,
+): Done {
+  if (changed.preempted) return DONE;
+  if (changed.reserved) {
+    const released = device.release({ key, type });
+    if (released.kind !== "done") return released;
+  }
+  return changed.registered ? device.register({ from: key, to: 0n, aptpl: false }) : DONE;
+}
