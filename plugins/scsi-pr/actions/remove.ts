@@ -1,0 +1,113 @@
+/** remove: another host's key is taken off every device by PREEMPT AND ABORT, so that the host can write no longer. */
+import { hostOfKey } from "../keys.ts";
+import type { ReservationKey } from "../reservable.ts";
+import { heldByAllRegistrants } from "../reservation-type.ts";
+import type { Inspection } from "./job.ts";
+import {
+  type DevicePlan,
+  type Inspections,
+  nameKey,
+  nameKeys,
+  type Plan,
+  planEach,
+  refused,
+} from "./plan.ts";
+
+export interface RemoveRequest {
+  readonly our_key: ReservationKey;
+  /** Never our own key: whoever calls has to refuse that before. */
+  readonly remove_key: ReservationKey;
+}
+
+export function planRemove(request: RemoveRequest, inspections: Inspections): Plan {
+  const devices = planEach(inspections, (inspection) => planDevice(request, inspection));
+  const found = devices.filter((plan) => plan.kind === "go").length;
+  const isRefused = devices.some((plan) => plan.kind === "refused");
+  const isLost = found === 0 && !isRefused && !isProvenGone(request, inspections);
+  return {
+    devices: isLost ? devices.map(() => notFound(request, inspections)) : devices,
+    // A removal can't be taken back, so nothing is begun that can't be brought to its end; once begun it is carried through.
+    gate: "all",
+    on_failure: "go-on",
+    warnings:
+      found === 0
+        ? []
+        : [
+            `the host with key ${nameKey(request.remove_key)} loses ${found} of ${inspections.length} devices: ` +
+              "its commands under way are aborted, its writes fail from then on",
+          ],
+    cuts_off: found > 0,
+  };
+}
+
+function planDevice({ our_key, remove_key }: RemoveRequest, { state }: Inspection): DevicePlan {
+  const { keys, reservation } = state;
+  if (!keys.includes(our_key)) {
+    return refused(
+      "not-started",
+      `our key ${nameKey(our_key)} is not registered, so it can't remove another`,
+    );
+  }
+  // Without a reservation every host can write, registered or not: removing the key would look like a fence and be none.
+  if (reservation === null) {
+    return refused(
+      "not-started",
+      "there is no reservation, so that a host without a key can write as well; run lvmpersist start first",
+    );
+  }
+  if (
+    !heldByAllRegistrants(reservation.type) &&
+    reservation.key !== our_key &&
+    reservation.key !== remove_key
+  ) {
+    const keepsOut = reservation.type === "WE" || reservation.type === "EA";
+    if (keepsOut) {
+      return refused("conflict", `it is reserved ${reservation.type} by ${nameKey(reservation.key)}`);
+    }
+  }
+  if (!keys.includes(remove_key)) {
+    return { kind: "nothing", detail: `${nameKey(remove_key)} is not registered` };
+  }
+  const { type } = reservation;
+  return {
+    kind: "go",
+    steps: [
+      {
+        command: { op: "preempt", key: our_key, remove: remove_key, type, abort: true },
+        // The reservation has to be there still: without it nobody is kept out.
+        reached: (after) =>
+          !after.keys.includes(remove_key) &&
+          after.keys.includes(our_key) &&
+          after.reservation?.type === type &&
+          (heldByAllRegistrants(type) || after.reservation.key !== remove_key),
+        must_succeed: false,
+      },
+    ],
+    detail: `preempt and abort ${nameKey(remove_key)} under ${type}`,
+  };
+}
+
+/**
+ * A key that is registered nowhere may be mistyped or of another generation, and then the host it was meant for goes on writing.
+ * When it is a key of lvm's making and its host_id has no key of any generation on any device, that host is shut out, whoever
+ * did it: the second of two survivors that fence the same host finds just this.
+ */
+function isProvenGone({ remove_key }: RemoveRequest, inspections: Inspections): boolean {
+  const host = hostOfKey(remove_key);
+  if (host === null) return false;
+  return inspections.every(
+    (inspection) =>
+      inspection.kind === "inspected" &&
+      inspection.state.keys.every((key) => hostOfKey(key)?.host_id !== host.host_id),
+  );
+}
+
+function notFound({ remove_key }: RemoveRequest, inspections: Inspections): DevicePlan {
+  const keys = inspections.flatMap((inspection) =>
+    inspection.kind === "inspected" ? inspection.state.keys : [],
+  );
+  return refused(
+    "not-found",
+    `${nameKey(remove_key)} is not registered on any device, so nothing was removed; registered: ${nameKeys(keys)}`,
+  );
+}

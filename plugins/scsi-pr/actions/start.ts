@@ -1,0 +1,187 @@
+/** start: our key on every device, and the reservation; nobody else loses what it has. */
+import type { ReservationKey, ReservationType } from "../reservable.ts";
+import { heldByAllRegistrants, heldByOneNexusAlone } from "../reservation-type.ts";
+import type { DeviceState, Inspection } from "./job.ts";
+import {
+  admitsRegistrants,
+  type DevicePlan,
+  distinctKeys,
+  type Inspections,
+  nameKey,
+  nameKeys,
+  nameReservation,
+  type Plan,
+  planEach,
+  refused,
+  type Step,
+} from "./plan.ts";
+
+export interface StartRequest {
+  readonly our_key: ReservationKey;
+  /** Registrations and reservation are to outlive a loss of power. */
+  readonly aptpl: boolean;
+  readonly typeOf: TypeChoice;
+}
+
+/** The reservation type for a kind of device. */
+export type TypeChoice = (transport: Inspection["transport"]) => ReservationType;
+
+/**
+ * "ex" is for one host, "sh" for all that register. A multipath map needs an all-registrants type even for one host, because
+ * each path is a registrant of its own and with WE only the path that reserved could write.
+ */
+export function typeForAccess(access: "ex" | "sh"): TypeChoice {
+  return (transport) => (access === "ex" && transport !== "multipath" ? "WE" : "WEAR");
+}
+
+export function planStart(request: StartRequest, inspections: Inspections): Plan {
+  return {
+    devices: planEach(inspections, (inspection) => planDevice(request, inspection)),
+    gate: "all",
+    on_failure: "undo",
+    warnings: [...exclusionWarnings(request, inspections), ...powerLossWarnings(request, inspections)],
+    cuts_off: false,
+  };
+}
+
+function planDevice(request: StartRequest, inspection: Inspection): DevicePlan {
+  const type = request.typeOf(inspection.transport);
+  const unable = inability(request, inspection);
+  if (unable !== null) return unable;
+  const { our_key } = request;
+  const { transport, state } = inspection;
+  const { reservation, keys } = state;
+  const register = registerStep(request);
+  if (reservation === null) {
+    const detail = `register ${nameKey(our_key)} and reserve ${type}`;
+    return { kind: "go", steps: [register, reserveStep(our_key, type)], detail };
+  }
+  const foreign = refuseReservation(request, inspection);
+  if (foreign !== null) return foreign;
+  const again = keys.includes(our_key) ? "again " : "";
+  const detail = `register ${nameKey(our_key)} ${again}under the reservation ${nameReservation(reservation)}`;
+  // Registering a key that is there already is no waste: it may be another nexus, say of an earlier boot, that it came through.
+  const steps = [
+    register,
+    ...(admitsRegistrants(type) ? [] : [reserveStep(our_key, type, transport === "nvme")]),
+  ];
+  return { kind: "go", steps, detail };
+}
+
+/** Refuses a device that can't do what is asked of it; null when it can. */
+export function inability(request: StartRequest, inspection: Inspection): DevicePlan | null {
+  const { capabilities, transport } = inspection;
+  const type = request.typeOf(transport);
+  if (transport === "multipath" && heldByOneNexusAlone(type)) {
+    return refused(
+      "unsupported",
+      `with ${type} only one path of a multipath device could write; use --access, or --prtype WEAR`,
+    );
+  }
+  if (capabilities !== null && !capabilities.types.includes(type)) {
+    const able = capabilities.types.join(", ") || "none";
+    return refused("unsupported", `the device does not support reservation type ${type}; it has: ${able}`);
+  }
+  if (request.aptpl && capabilities !== null && !capabilities.persist_through_power_loss.capable) {
+    return refused(
+      "unsupported",
+      "the device can't keep registrations through a loss of power; start without --ptpl",
+    );
+  }
+  return null;
+}
+
+/** Refuses a device whose reservation is not the wanted one, or is another host's alone; null when it can be joined. */
+function refuseReservation(request: StartRequest, { transport, state }: Inspection): DevicePlan | null {
+  const type = request.typeOf(transport);
+  const { reservation } = state;
+  if (reservation === null) return null;
+  const ours = !heldByAllRegistrants(reservation.type) && reservation.key === request.our_key;
+  if (reservation.type === type && (ours || admitsRegistrants(type))) return null;
+  const held = `it is reserved ${nameReservation(reservation)}`;
+  if (ours) {
+    return refused(
+      "conflict",
+      `${held}, which is our own key, and not ${type} as asked for; run lvmpersist stop first`,
+    );
+  }
+  if (reservation.type !== type && heldByAllRegistrants(reservation.type)) {
+    const others = distinctKeys(state.keys).filter((key) => key !== request.our_key);
+    return refused(
+      "conflict",
+      `${held} and not ${type} as asked for; registered: ${nameKeys(others.length > 0 ? others : state.keys)}`,
+    );
+  }
+  return refused("conflict", `${held}; lvmpersist start --removekey takes it from that host`);
+}
+
+export function registerStep({ our_key, aptpl }: StartRequest): Step {
+  return {
+    command: { op: "registerAndIgnore", to: our_key, aptpl },
+    reached: (state) => state.keys.includes(our_key),
+    must_succeed: true,
+  };
+}
+
+/**
+ * RESERVE. Two hosts that start together may both find no reservation; with the types that admit registrants the later one is
+ * started all the same, although NVMe refuses its command. `only_if_needed` where the key shows that it is us who hold it: on
+ * SCSI another nexus may have the same key, say of an earlier boot, and only RESERVE tells whether this one is the holder.
+ */
+export function reserveStep(key: ReservationKey, type: ReservationType, only_if_needed = false): Step {
+  return {
+    command: { op: "reserve", key, type },
+    reached: (state) => isStarted(state, key, type),
+    // WE and EA show the key, and a key does not show through which nexus it holds; only the command's status tells that.
+    must_succeed: !admitsRegistrants(type),
+    only_if_needed,
+  };
+}
+
+/** True when `key` is registered and the reservation of this type lets it write. */
+export function isStarted(state: DeviceState, key: ReservationKey, type: ReservationType): boolean {
+  const { reservation } = state;
+  if (!state.keys.includes(key) || reservation === null || reservation.type !== type) return false;
+  return admitsRegistrants(type) || reservation.key === key;
+}
+
+/** A new reservation shuts out whoever is not registered, and with WE and EA also those that are. */
+function exclusionWarnings(request: StartRequest, inspections: Inspections): string[] {
+  const shut_out = new Set<ReservationKey>();
+  const shared = new Set<ReservationKey>();
+  for (const inspection of inspections) {
+    if (inspection.kind !== "inspected") continue;
+    const type = request.typeOf(inspection.transport);
+    const others = inspection.state.keys.filter((key) => key !== request.our_key);
+    if (!admitsRegistrants(type) && inspection.state.reservation === null) {
+      for (const key of others) shut_out.add(key);
+    } else if (heldByAllRegistrants(type) && request.typeOf("scsi") !== type) {
+      for (const key of others) shared.add(key);
+    }
+  }
+  return [
+    ...(shut_out.size === 0
+      ? []
+      : [`registered hosts can no longer write once this reservation is taken: ${nameKeys([...shut_out])}`]),
+    ...(shared.size === 0
+      ? []
+      : [
+          `access for one host was asked for, but on multipath devices these registered keys can write as well: ` +
+            nameKeys([...shared]),
+        ]),
+  ];
+}
+
+/** APTPL of the latest REGISTER is the device's state for all hosts, so a start without it turns off what another host wanted. */
+function powerLossWarnings(request: StartRequest, inspections: Inspections): string[] {
+  if (request.aptpl) return [];
+  const active = inspections.some(
+    (inspection) =>
+      inspection.kind === "inspected" &&
+      inspection.capabilities?.persist_through_power_loss.active === true &&
+      inspection.state.keys.some((key) => key !== request.our_key),
+  );
+  return active
+    ? ["other hosts' registrations outlive a loss of power now; this start, without --ptpl, ends that"]
+    : [];
+}

@@ -1,0 +1,131 @@
+/** Setting back what a run changed on a device, and only that: what was there before the run stays. */
+import { assert } from "../../../core/assert.ts";
+import type { ReservationKey } from "../reservable.ts";
+import { heldByAllRegistrants } from "../reservation-type.ts";
+import type { DeviceState, PrCommand } from "./job.ts";
+import { nameKeys, type Step } from "./plan.ts";
+
+/** A step that was sent, and what the device said before (where it was read) and after; null where it could not be read. */
+export interface Attempt {
+  readonly step: Step;
+  readonly before: DeviceState | null;
+  readonly after: DeviceState | null;
+}
+
+export interface Undo {
+  readonly steps: readonly Step[];
+  /** What stays, and why, as a clause; "" when everything is set back. */
+  readonly stays: string;
+}
+
+const NOTHING: Undo = { steps: [], stays: "" };
+
+/** What was registered through our nexus before our key was. */
+export type FormerKey =
+  | { readonly kind: "none" }
+  | { readonly kind: "same" }
+  | { readonly kind: "other"; readonly key: ReservationKey }
+  | { readonly kind: "unknown" };
+
+/**
+ * REGISTER AND IGNORE EXISTING KEY does not tell what it replaced; the lists of keys before and after it do. A key that vanished
+ * was ours, unless another host left at the same time: the generation counts every registration of everybody, so when it moved
+ * on by more than our own, that is not known.
+ */
+export function formerKey(key: ReservationKey, before: DeviceState, after: DeviceState): FormerKey {
+  const gained = countOf(key, after) - countOf(key, before);
+  const vanished = before.keys.filter((known) => countOf(known, after) < countOf(known, before));
+  const [first] = vanished;
+  if (first === undefined)
+    return gained > 0 && !isPartOfOurs(key, before) ? { kind: "none" } : { kind: "same" };
+  // A multipath map registers each path, and each counts.
+  const isOursAlone = after.generation - before.generation === gained;
+  const isOneKey = vanished.every((known) => known === first);
+  return isOursAlone && isOneKey ? { kind: "other", key: first } : { kind: "unknown" };
+}
+
+/** A map that had some of its paths registered had been started before; taking all of them off would be more than setting back. */
+function isPartOfOurs(key: ReservationKey, before: DeviceState): boolean {
+  return before.keys.includes(key);
+}
+
+function countOf(key: ReservationKey, { keys }: DeviceState): number {
+  return keys.filter((known) => known === key).length;
+}
+
+/** Plans the undoing of all attempts on one device. `first` is what it said before the run, `aptpl` its state then. */
+export function planUndo(
+  attempts: readonly Attempt[],
+  { first, aptpl }: { first: DeviceState; aptpl: boolean },
+): Undo {
+  const preempted = attempts.find(({ step }) => step.command.op === "preempt");
+  if (preempted !== undefined && mayHavePreempted(preempted)) {
+    return { steps: [], stays: "what was taken over can't be given back, so our registration stays with it" };
+  }
+  const registered = attempts.find(({ step }) => step.command.op === "registerAndIgnore");
+  if (registered === undefined) return NOTHING;
+  const { command } = registered.step;
+  assert(command.op === "registerAndIgnore", "the attempt that was looked for");
+  const key = command.to;
+  const before = registered.before ?? first;
+  const former =
+    registered.after === null ? guessFormer(key, before) : formerKey(key, before, registered.after);
+  if (former.kind === "unknown") {
+    return { steps: [], stays: "which key we had here before is not known, so our new one stays" };
+  }
+  const release = planRelease(attempts, { key, first, will_leave: former.kind === "none" });
+  return { steps: [...release.steps, ...planRegistration(key, former, aptpl)], stays: release.stays };
+}
+
+/** The registration can't be read back: a key that was not there before is taken off again, if it is there at all. */
+function guessFormer(key: ReservationKey, before: DeviceState): FormerKey {
+  return before.keys.includes(key) ? { kind: "same" } : { kind: "none" };
+}
+
+function mayHavePreempted({ step, after }: Attempt): boolean {
+  const { command } = step;
+  assert(command.op === "preempt", "a preemption is asked about");
+  return after === null || !after.keys.includes(command.remove);
+}
+
+function planRegistration(key: ReservationKey, former: FormerKey, aptpl: boolean): Step[] {
+  if (former.kind !== "none" && former.kind !== "other") return [];
+  const to = former.kind === "other" ? former.key : 0n;
+  return [
+    {
+      command: { op: "register", from: key, to, aptpl },
+      reached: (state) => !state.keys.includes(key) && (to === 0n || state.keys.includes(to)),
+      must_succeed: false,
+    },
+  ];
+}
+
+/** A reservation that this run made goes again, unless other registrants rely on it by now. */
+function planRelease(
+  attempts: readonly Attempt[],
+  { key, first, will_leave }: { key: ReservationKey; first: DeviceState; will_leave: boolean },
+): Undo {
+  const reserved = attempts.find(({ step }) => step.command.op === "reserve");
+  if (reserved === undefined || first.reservation !== null) return NOTHING;
+  const { command } = reserved.step;
+  assert(command.op === "reserve", "the attempt that was looked for");
+  const { type } = command;
+  const now = reserved.after ?? first;
+  const isMade = reserved.after === null || now.reservation?.type === type;
+  const isAnothers = now.reservation !== null && !heldByAllRegistrants(type) && now.reservation.key !== key;
+  if (!isMade || isAnothers) return NOTHING;
+  const others = now.keys.filter((known) => known !== key);
+  if (heldByAllRegistrants(type) && others.length > 0) {
+    return {
+      steps: [],
+      stays: `the reservation ${type} stays, since others are registered: ${nameKeys(others)}`,
+    };
+  }
+  // Unregistering the holder, or the last registrant, ends the reservation in the same moment.
+  if (will_leave) return NOTHING;
+  const release: PrCommand = { op: "release", key, type };
+  return {
+    steps: [{ command: release, reached: (state) => state.reservation === null, must_succeed: false }],
+    stays: "",
+  };
+}

@@ -1,0 +1,77 @@
+import { planClear } from "../../../plugins/scsi-pr/actions/clear.ts";
+import type { Inspections, Plan } from "../../../plugins/scsi-pr/actions/plan.ts";
+import { planRemove } from "../../../plugins/scsi-pr/actions/remove.ts";
+import type { RunReport } from "../../../plugins/scsi-pr/actions/report.ts";
+import { carryOut, inspectAll, type RunWatch } from "../../../plugins/scsi-pr/actions/run.ts";
+import { planStart, typeForAccess } from "../../../plugins/scsi-pr/actions/start.ts";
+import { planStop } from "../../../plugins/scsi-pr/actions/stop.ts";
+import { planTakeOver } from "../../../plugins/scsi-pr/actions/take-over.ts";
+import { inlineTeam } from "../../../plugins/scsi-pr/actions/team.ts";
+import type { PrRefusal, ReservationType } from "../../../plugins/scsi-pr/reservable.ts";
+import type { FakeDisk } from "./fake-device.ts";
+
+/** A host that runs actions on disks through one nexus each, or several where `paths` says so. */
+export interface TestHost {
+  readonly name: string;
+  readonly paths?: number;
+  readonly watch?: Partial<RunWatch>;
+}
+
+export type Planner = (inspections: Inspections) => Plan;
+
+const QUIET: RunWatch = { progress: () => {}, interrupted: () => null };
+
+/** Inspects, plans and carries out, as the program does. */
+export async function act(
+  disks: readonly FakeDisk[],
+  host: TestHost,
+  planner: Planner,
+): Promise<RunReport & { readonly plan: Plan }> {
+  const names = disks.map((_, index) => `/dev/disk${index}`);
+  const nexus = Array.from({ length: host.paths ?? 1 }, (_, path) =>
+    path === 0 ? host.name : `${host.name}.${path}`,
+  );
+  const team = inlineTeam(names, (path) => {
+    const disk = disks[names.indexOf(path)];
+    return disk === undefined
+      ? { kind: "gone", detail: `${path} is missing` }
+      : { kind: "done", device: disk.device(path, nexus) };
+  });
+  const watch = { ...QUIET, ...host.watch };
+  const inspections = await inspectAll(team, { capabilities: true, full_status: false }, watch);
+  const plan = planner(inspections);
+  return { ...(await carryOut(team, { plan, inspections, watch })), plan };
+}
+
+export const start = (
+  our_key: bigint,
+  access: "ex" | "sh" | ReservationType = "ex",
+  aptpl = false,
+): Planner =>
+  planStart.bind(null, {
+    our_key,
+    aptpl,
+    typeOf: access === "ex" || access === "sh" ? typeForAccess(access) : () => access,
+  });
+export const takeOver = (our_key: bigint, remove_key: bigint, access: "ex" | "sh" = "ex"): Planner =>
+  planTakeOver.bind(null, { our_key, remove_key, aptpl: false, typeOf: typeForAccess(access) });
+export const stop = (our_key: bigint): Planner => planStop.bind(null, { our_key });
+export const remove = (our_key: bigint, remove_key: bigint): Planner =>
+  planRemove.bind(null, { our_key, remove_key });
+export const clear = (our_key: bigint): Planner => planClear.bind(null, { our_key });
+
+/** Refuses the n-th (from 0) arrival of a command at a disk, for good from then on when `stays`. */
+export function refuseAt(
+  disk: FakeDisk,
+  command: string,
+  refusal: PrRefusal,
+  { nth = 0, stays = false, loses_answer = false } = {},
+): void {
+  let seen = 0;
+  disk.fault = (arrival) => {
+    if (command !== "any" && arrival.command !== command) return null;
+    const at = seen++;
+    if (at !== nth && !(stays && at > nth)) return null;
+    return { kind: loses_answer ? "lose-answer" : "refuse", refusal };
+  };
+}

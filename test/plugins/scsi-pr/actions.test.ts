@@ -1,0 +1,382 @@
+import { describe, expect, test } from "bun:test";
+import type { PrRefusal } from "../../../plugins/scsi-pr/reservable.ts";
+import { act, clear, refuseAt, remove, start, stop, takeOver } from "./action-rig.ts";
+import { type FakeDisk, fakeDisk } from "./fake-device.ts";
+
+const A = { name: "a" };
+const B = { name: "b" };
+const C = { name: "c" };
+/** Keys of lvm's making: host_id 1 to 3, generation 1, and host 2's next generation. */
+const KEY_A = 0x1000000000010001n;
+const KEY_B = 0x1000000000010002n;
+const KEY_B2 = 0x1000000000020002n;
+const KEY_C = 0x1000000000010003n;
+const GONE: PrRefusal = { kind: "gone", detail: "the device does not answer" };
+const CONFLICT: PrRefusal = { kind: "conflict", detail: "reservation conflict" };
+
+const disksOf = (count: number): FakeDisk[] => Array.from({ length: count }, () => fakeDisk());
+const prints = (disks: readonly FakeDisk[]): string[] => disks.map((disk) => disk.print());
+const results = (report: { devices: readonly { result: string }[] }): string[] =>
+  report.devices.map(({ result }) => result);
+
+describe("start", () => {
+  test("registers and reserves every device", async () => {
+    const disks = disksOf(3);
+    expect((await act(disks, A, start(1n))).result).toBe("done");
+    expect(prints(disks)).toEqual(Array(3).fill("a:0x1 | WE a"));
+  });
+
+  test("again is no harm, and it heals a run that was ended between register and reserve", async () => {
+    const disks = disksOf(2);
+    await act(disks, A, start(1n));
+    disks.push(fakeDisk(), fakeDisk());
+    disks[3]?.device("", ["a"]).register({ from: 0n, to: 1n, aptpl: false });
+    expect((await act(disks, A, start(1n))).result).toBe("done");
+    expect(prints(disks)).toEqual(Array(4).fill("a:0x1 | WE a"));
+  });
+
+  test("of a second host joins a shared VG, and a reservation is not taken twice on NVMe", async () => {
+    const disks = [fakeDisk(), fakeDisk({ is_nvme: true })];
+    await act(disks, A, start(KEY_A, "sh"));
+    expect((await act(disks, B, start(KEY_B, "sh"))).result).toBe("done");
+    for (const disk of disks) expect(disk.mayWrite("b")).toBe(true);
+  });
+
+  test("of a second host joins WERO and EARO, whose one holder lets registrants write", async () => {
+    for (const type of ["WERO", "EARO"] as const) {
+      const disks = disksOf(1);
+      await act(disks, A, start(1n, type));
+      expect((await act(disks, B, start(2n, type))).result).toBe("done");
+      expect(prints(disks)).toEqual([`a:0x1 b:0x2 | ${type} a`]);
+    }
+  });
+
+  test("changes nothing anywhere when one device is reserved by another host, and names its key", async () => {
+    const disks = disksOf(3);
+    await act(disks.slice(1, 2), B, start(KEY_B));
+    const before = prints(disks);
+    const report = await act(disks, A, start(KEY_A));
+    expect(report.result).toBe("conflict");
+    expect(results(report)).toEqual(["untouched", "failed", "untouched"]);
+    expect(report.devices[1]?.problem?.detail).toContain(
+      "WE by 0x1000000000010002 (host_id 2, generation 1)",
+    );
+    expect(prints(disks)).toEqual(before);
+  });
+
+  test("refuses a type that a device does not have before anything is changed", async () => {
+    const disks = [fakeDisk(), fakeDisk({ types: ["WE", "EA"] })];
+    expect((await act(disks, A, start(1n, "sh"))).result).toBe("unsupported");
+    expect(prints(disks)).toEqual([" | none", " | none"]);
+  });
+
+  test("refuses --ptpl where the device can't, and sets it where it can", async () => {
+    const disks = [fakeDisk({ ptpl_capable: false })];
+    expect((await act(disks, A, start(1n, "ex", true))).result).toBe("unsupported");
+    const [able] = [fakeDisk()];
+    await act([able], A, start(1n, "ex", true));
+    expect(able.aptpl).toBe(true);
+  });
+
+  test("takes an all-registrants type for one host on multipath, and refuses WE there", async () => {
+    const disks = disksOf(1);
+    expect((await act(disks, { name: "a", paths: 2 }, start(1n, "WE"))).result).toBe("unsupported");
+    expect((await act(disks, { name: "a", paths: 2 }, start(1n))).result).toBe("done");
+    expect(prints(disks)).toEqual(["a:0x1 a.1:0x1 | WEAR all"]);
+  });
+
+  test("warns of registered hosts that a new WE reservation shuts out", async () => {
+    const disks = disksOf(1);
+    disks[0]?.device("", ["b"]).register({ from: 0n, to: KEY_B, aptpl: false });
+    const { plan } = await act(disks, A, start(KEY_A));
+    expect(plan.warnings.join()).toContain("host_id 2");
+  });
+});
+
+describe("a start that fails in the middle", () => {
+  test("sets back what it did on the other devices", async () => {
+    const disks = disksOf(3);
+    refuseAt(disks[2] as FakeDisk, "reserve", CONFLICT);
+    const report = await act(disks, A, start(1n));
+    expect(report.result).toBe("conflict");
+    expect(results(report)).toEqual(["undone", "undone", "failed"]);
+    expect(prints(disks)).toEqual(Array(3).fill(" | none"));
+  });
+
+  test("leaves the registration of a host that was started before the run", async () => {
+    const disks = disksOf(3);
+    await act(disks.slice(0, 2), A, start(1n));
+    refuseAt(disks[2] as FakeDisk, "reserve", CONFLICT);
+    await act(disks, A, start(1n));
+    expect(prints(disks)).toEqual(["a:0x1 | WE a", "a:0x1 | WE a", " | none"]);
+  });
+
+  test("gives a device its former key back", async () => {
+    const disks = disksOf(2);
+    await act(disks, A, start(KEY_B, "sh"));
+    await act(disks, C, start(KEY_C, "sh"));
+    refuseAt(disks[1] as FakeDisk, "registerAndIgnore", GONE);
+    expect((await act(disks, A, start(KEY_B2, "sh"))).result).toBe("gone");
+    expect(disks[0]?.print()).toBe("a:0x1000000000010002 c:0x1000000000010003 | WEAR all");
+  });
+
+  test("gives all paths of a multipath device their former key back", async () => {
+    const disks = disksOf(2);
+    const host = { name: "a", paths: 2 };
+    await act(disks, host, start(1n));
+    const before = prints(disks);
+    refuseAt(disks[1] as FakeDisk, "registerAndIgnore", GONE);
+    await act(disks, host, start(2n));
+    expect(prints(disks)).toEqual(before);
+  });
+
+  test("does not take another host's key for its own former one when that host left meanwhile", async () => {
+    const disks = disksOf(2);
+    const [first, second] = disks as [FakeDisk, FakeDisk];
+    await act(disks, B, start(2n, "sh"));
+    refuseAt(second, "reserve", CONFLICT);
+    refuseAt(second, "registerAndIgnore", CONFLICT);
+    first.fault = ({ nexus, command }) => {
+      if (nexus === "a" && command === "registerAndIgnore") {
+        first.fault = () => null;
+        first.device("", ["b"]).register({ from: 2n, to: 0n, aptpl: false });
+      }
+      return null;
+    };
+    const report = await act(disks, A, start(1n, "sh"));
+    expect(report.result).toBe("partial");
+    expect(report.devices[0]?.detail).toContain("not known");
+    expect(first.print()).not.toContain("0x2");
+  });
+
+  test("keeps an all-registrants reservation that others rely on by now", async () => {
+    const disks = disksOf(2);
+    const [first, second] = disks as [FakeDisk, FakeDisk];
+    for (const disk of disks) disk.device("", ["b"]).register({ from: 0n, to: 2n, aptpl: false });
+    refuseAt(second, "reserve", GONE, { stays: true });
+    const report = await act(disks, A, start(1n, "sh"));
+    expect(first.print()).toBe("b:0x2 | WEAR all");
+    expect(report.devices[0]).toMatchObject({ result: "left" });
+    expect(report.result).toBe("partial");
+  });
+
+  test("is undone on a device whose answer was lost", async () => {
+    const disks = disksOf(2);
+    refuseAt(disks[1] as FakeDisk, "reserve", GONE, { loses_answer: true });
+    const report = await act(disks, A, start(1n));
+    expect(report.result).toBe("gone");
+    expect(prints(disks)).toEqual([" | none", " | none"]);
+  });
+
+  test("says that a device which went away stays as it is", async () => {
+    const disks = disksOf(2);
+    const lost = disks[1] as FakeDisk;
+    lost.fault = (arrival) => {
+      if (arrival.command !== "reserve") return null;
+      lost.fault = () => ({ kind: "refuse", refusal: GONE });
+      return { kind: "refuse", refusal: GONE };
+    };
+    const report = await act(disks, A, start(1n));
+    expect(report.result).toBe("partial");
+    expect(results(report)).toEqual(["undone", "left"]);
+    expect(disks[0]?.print()).toBe(" | none");
+  });
+
+  test("is undone when it is interrupted between two steps", async () => {
+    const disks = disksOf(2);
+    let asked = 0;
+    const watch = { interrupted: () => (asked++ === 1 ? "ended by SIGTERM" : null) };
+    const report = await act(disks, { name: "a", watch }, start(1n));
+    expect(report.result).toBe("interrupted");
+    expect(prints(disks)).toEqual([" | none", " | none"]);
+  });
+});
+
+describe("start --removekey", () => {
+  test("takes WE over from another host, which can't write from then on", async () => {
+    const disks = disksOf(2);
+    await act(disks, B, start(2n));
+    const report = await act(disks, A, takeOver(1n, 2n));
+    expect(report.result).toBe("done");
+    expect(report.plan.cuts_off).toBe(true);
+    expect(prints(disks)).toEqual(["a:0x1 | WE a", "a:0x1 | WE a"]);
+    expect(disks[0]?.mayWrite("b")).toBe(false);
+  });
+
+  test("again brings a take-over to its end that was stopped in the middle", async () => {
+    const disks = disksOf(3);
+    await act(disks, B, start(2n));
+    await act(disks.slice(0, 1), A, takeOver(1n, 2n));
+    disks[1]?.device("", ["a"]).register({ from: 0n, to: 1n, aptpl: false });
+    expect((await act(disks, A, takeOver(1n, 2n))).result).toBe("done");
+    expect(prints(disks)).toEqual(Array(3).fill("a:0x1 | WE a"));
+    expect((await act(disks, A, takeOver(1n, 2n))).result).toBe("done");
+  });
+
+  test("reserves a device where the removed key was only registered", async () => {
+    const disks = disksOf(1);
+    disks[0]?.device("", ["b"]).register({ from: 0n, to: 2n, aptpl: false });
+    expect((await act(disks, A, takeOver(1n, 2n))).result).toBe("done");
+    expect(prints(disks)).toEqual(["a:0x1 | WE a"]);
+  });
+
+  test("of a key that is nowhere changes nothing", async () => {
+    const disks = disksOf(2);
+    expect((await act(disks, A, takeOver(1n, 0xdeadn))).result).toBe("not-found");
+    expect(prints(disks)).toEqual([" | none", " | none"]);
+  });
+
+  test("refuses devices that a third host holds", async () => {
+    const disks = disksOf(2);
+    await act(disks.slice(0, 1), B, start(2n));
+    await act(disks.slice(1), C, start(3n));
+    const before = prints(disks);
+    expect((await act(disks, A, takeOver(1n, 2n))).result).toBe("conflict");
+    expect(prints(disks)).toEqual(before);
+  });
+
+  test("that fails on one device keeps what it took, and unregisters from the rest", async () => {
+    const disks = disksOf(2);
+    await act(disks, B, start(2n));
+    refuseAt(disks[1] as FakeDisk, "preempt", { kind: "failed", detail: "aborted command" });
+    const report = await act(disks, A, takeOver(1n, 2n));
+    expect(report.result).toBe("partial");
+    expect(results(report)).toEqual(["left", "failed"]);
+    expect(prints(disks)).toEqual(["a:0x1 | WE a", "b:0x2 | WE b"]);
+  });
+});
+
+describe("stop", () => {
+  test("unregisters, and the reservation goes with the last registration", async () => {
+    const disks = disksOf(2);
+    await act(disks, A, start(1n, "sh"));
+    await act(disks, B, start(2n, "sh"));
+    expect((await act(disks, A, stop(1n))).result).toBe("done");
+    expect(prints(disks)).toEqual(["b:0x2 | WEAR all", "b:0x2 | WEAR all"]);
+    await act(disks, B, stop(2n));
+    expect(prints(disks)).toEqual([" | none", " | none"]);
+  });
+
+  test("of what is not started is no failure", async () => {
+    expect((await act(disksOf(2), A, stop(1n))).result).toBe("nothing");
+  });
+
+  test("goes on with the other devices when one does not answer", async () => {
+    const disks = disksOf(3);
+    await act(disks, A, start(1n));
+    refuseAt(disks[0] as FakeDisk, "any", GONE, { stays: true });
+    const report = await act(disks, A, stop(1n));
+    expect(report.result).toBe("partial");
+    expect(results(report)).toEqual(["failed", "done", "done"]);
+  });
+
+  test("of a key that another nexus registered is a conflict, not a success", async () => {
+    const disks = disksOf(1);
+    await act(disks, B, start(1n));
+    const report = await act(disks, A, stop(1n));
+    expect(report.result).toBe("conflict");
+    expect(prints(disks)).toEqual(["b:0x1 | WE b"]);
+  });
+});
+
+describe("remove", () => {
+  const shared = async (): Promise<FakeDisk[]> => {
+    const disks = disksOf(2);
+    await act(disks, A, start(KEY_A, "sh"));
+    await act(disks, B, start(KEY_B, "sh"));
+    return disks;
+  };
+
+  test("takes another host's key off all devices and says before what that does", async () => {
+    const disks = await shared();
+    const report = await act(disks, A, remove(KEY_A, KEY_B));
+    expect(report.result).toBe("done");
+    expect(report.plan.warnings.join()).toContain("its writes fail");
+    for (const disk of disks) expect([disk.mayWrite("a"), disk.mayWrite("b")]).toEqual([true, false]);
+  });
+
+  test("of a key that was never there is not found, and nothing is said to be removed", async () => {
+    const disks = await shared();
+    const report = await act(disks, A, remove(KEY_A, 0xdeadn));
+    expect(report.result).toBe("not-found");
+    expect(report.devices[0]?.problem?.detail).toContain("registered: 0x1000000000010001");
+  });
+
+  test("of a host that another survivor has removed already succeeds", async () => {
+    const disks = await shared();
+    await act(disks, A, remove(KEY_A, KEY_B));
+    expect((await act(disks, A, remove(KEY_A, KEY_B))).result).toBe("nothing");
+  });
+
+  test("of an old generation is not found while the same host writes with its next key", async () => {
+    const disks = await shared();
+    await act(disks, B, start(KEY_B2, "sh"));
+    expect((await act(disks, A, remove(KEY_A, KEY_B))).result).toBe("not-found");
+  });
+
+  test("goes on where only some devices still have the key", async () => {
+    const disks = await shared();
+    await act(disks.slice(0, 1), A, remove(KEY_A, KEY_B));
+    const report = await act(disks, A, remove(KEY_A, KEY_B));
+    expect(results(report)).toEqual(["nothing", "done"]);
+    expect(report.result).toBe("done");
+  });
+
+  test("succeeds when another survivor removes the key in the same moment", async () => {
+    const disks = await shared();
+    const [first] = disks as [FakeDisk];
+    await act(disks, C, start(KEY_C, "sh"));
+    first.fault = ({ nexus, command }) => {
+      if (nexus !== "a" || command !== "preempt") return null;
+      first.fault = () => null;
+      first.device("", ["c"]).preempt({ key: KEY_C, remove: KEY_B, type: "WEAR", abort: true });
+      return null;
+    };
+    expect((await act(disks, A, remove(KEY_A, KEY_B))).result).toBe("done");
+  });
+
+  test("touches nothing unless we are started on every device", async () => {
+    const disks = await shared();
+    await act(disks.slice(1), A, stop(KEY_A));
+    const before = prints(disks);
+    expect((await act(disks, A, remove(KEY_A, KEY_B))).result).toBe("not-started");
+    expect(prints(disks)).toEqual(before);
+  });
+
+  test("refuses a device without a reservation, on which a host without a key could go on writing", async () => {
+    const disks = disksOf(1);
+    for (const [name, key] of [["a", KEY_A] as const, ["b", KEY_B] as const]) {
+      disks[0]?.device("", [name]).register({ from: 0n, to: key, aptpl: false });
+    }
+    expect((await act(disks, A, remove(KEY_A, KEY_B))).result).toBe("not-started");
+  });
+
+  test("is partial when one device goes away in the middle", async () => {
+    const disks = await shared();
+    refuseAt(disks[1] as FakeDisk, "preempt", GONE, { stays: true });
+    const report = await act(disks, A, remove(KEY_A, KEY_B));
+    expect(report.result).toBe("partial");
+    expect(results(report)).toEqual(["done", "failed"]);
+  });
+});
+
+describe("clear", () => {
+  test("takes everything off, whoever holds it", async () => {
+    const disks = disksOf(2);
+    await act(disks, B, start(2n));
+    const report = await act(disks, A, clear(1n));
+    expect(report.result).toBe("done");
+    expect(report.plan.cuts_off).toBe(true);
+    expect(prints(disks)).toEqual([" | none", " | none"]);
+  });
+
+  test("passes over devices without persistent reservations, and over clean ones", async () => {
+    const disks = disksOf(2);
+    await act(disks.slice(1), A, start(1n));
+    refuseAt(disks[0] as FakeDisk, "any", { kind: "unsupported", detail: "no PR" }, { stays: true });
+    const report = await act(disks, A, clear(1n));
+    expect(results(report)).toEqual(["nothing", "done"]);
+    expect(report.result).toBe("done");
+    expect((await act(disksOf(1), A, clear(1n))).result).toBe("nothing");
+  });
+});
