@@ -1,0 +1,94 @@
+/** A host that is a storage array: Linux's own SCSI target (LIO) over iSCSI, with every persistent reservation command. */
+import { createServer } from "node:net";
+import type { Cluster } from "../lab/cluster.ts";
+import type { CustomDisk } from "../lab/disks.ts";
+import type { Host } from "../lab/host.ts";
+
+const TARGET = "iqn.2026-01.lab:storage";
+const GUEST_PORT = 3260;
+/** Tells the interface to the outside from the cluster's; which of them is eth0 depends on the machine's buses. */
+const OUTSIDE_MAC = "52:54:00:88:00:01";
+const megabyte_bytes = 1024 * 1024;
+
+/** A disk of the array, as `lab.plug` takes it. Each host that it is plugged into is an initiator of its own. */
+export interface Storage {
+  readonly host: Host;
+  /** The LUN's disk. With `path` the host has a further, separate nexus to it, as a second cable would make. */
+  disk(lun: number, options?: { readonly path?: number }): CustomDisk;
+  /** Ends the target: every nexus is lost and nothing answers any more. */
+  stop(): Promise<void>;
+  /** Starts it again, as after a loss of power: with the registrations that were made to persist, and without the others. */
+  start(): Promise<void>;
+}
+
+/** A port that nobody listens on just now. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("There is no free port");
+  return address.port;
+}
+
+/** Files of LIO's APTPL metadata are in /var/target/pr; a LUN is given its serial number before it finds them there. */
+function startScript(luns: number, size_mb: number): string {
+  return `set -e
+for I in eth0 eth1; do
+  ip link show $I | grep -q ${OUTSIDE_MAC} && { ip addr flush dev $I; ip addr add 10.0.2.15/24 dev $I; ip link set $I up; }
+done
+modprobe -a target_core_mod target_core_file iscsi_target_mod
+C=/sys/kernel/config/target; mkdir -p /var/target/pr /var/target/alua /etc/target $C/iscsi
+T=$C/iscsi/${TARGET}/tpgt_1; mkdir -p $T
+for ((n = 0; n < ${luns}; n++)); do
+  [ -e /tmp/lun$n ] || truncate -s ${size_mb}M /tmp/lun$n
+  D=$C/core/fileio_0/lun$n; mkdir -p $D
+  echo fd_dev_name=/tmp/lun$n,fd_dev_size=${size_mb * megabyte_bytes} >$D/control
+  echo LAB-LIO-$n >$D/wwn/vpd_unit_serial
+  echo 1 >$D/enable
+  mkdir $T/lun/lun_$n; ln -s $D $T/lun/lun_$n/lun$n
+done
+mkdir $T/np/0.0.0.0:${GUEST_PORT}
+for a in authentication=0 generate_node_acls=1 demo_mode_write_protect=0 cache_dynamic_acls=1; do
+  echo \${a#*=} >$T/attrib/\${a%=*}
+done
+echo 1 >$T/enable`;
+}
+
+const STOP_SCRIPT = `
+C=/sys/kernel/config/target; T=$C/iscsi/${TARGET}/tpgt_1
+echo 0 >$T/enable
+rmdir $T/np/*; rm -f $T/lun/*/lun*; rmdir $T/lun/*; rmdir $T; rmdir $C/iscsi/${TARGET}; rmdir $C/core/fileio_0/*; true`;
+
+/** Starts the array as one more host of the cluster. It sees none of the cluster's disks. */
+export async function startStorage(
+  lab: Cluster,
+  { luns = 1, size_mb = 64 }: { luns?: number; size_mb?: number } = {},
+): Promise<Storage> {
+  const port = await freePort();
+  const host = await lab.addHost({
+    name: "storage",
+    disks: [],
+    devices: ["-device", `virtio-net-pci,netdev=out,mac=${OUTSIDE_MAC},romfile=`],
+    backends: ["-netdev", `user,id=out,restrict=on,hostfwd=tcp:127.0.0.1:${port}-:${GUEST_PORT}`],
+  });
+  const start = async (): Promise<void> => void (await host.must(startScript(luns, size_mb)));
+  await start();
+  return {
+    host,
+    start,
+    stop: async () => void (await host.must(STOP_SCRIPT)),
+    disk: (lun, { path = 0 } = {}) => ({
+      kind: "custom",
+      protocol: (host_id) => ({
+        driver: "iscsi",
+        transport: "tcp",
+        portal: `127.0.0.1:${port}`,
+        target: TARGET,
+        lun,
+        "initiator-name": `iqn.2026-01.lab:host${host_id}${path === 0 ? "" : `-path${path}`}`,
+      }),
+      device: { driver: "scsi-block" },
+    }),
+  };
+}
