@@ -75,6 +75,31 @@ export const DEADLINES = {
    * to a second inside sanlock, and the lease looks owned meanwhile (seen: 0.99 s); what lasts longer is an exclusive holder.
    */
   sanlock_shared_race_ms: 1500,
+  /**
+   * How long a request waits for a lockspace that is being recovered before it is refused: a node that joins or leaves takes a
+   * second or two, one that fails takes longer than any command should wait (corosync's token, then fencing).
+   */
+  dlm_recovery_ms: 15_000,
+  /** How often it is looked whether the recovery is through. */
+  dlm_recovery_look_ms: 20,
+  /** How long the result of one request may take. It is there within milliseconds, but for a node that is just failing. */
+  dlm_lock_ms: 60_000,
+  /** How often the state of the lockspace is looked at while a result is waited for. */
+  dlm_result_look_ms: 250,
+  /** How long a start or stop waits for a cluster without quorum, or one whose dlm_controld does not answer any more. */
+  dlm_blocked_ms: 10_000,
+  /** How long a start waits in all: fencing a failed node takes up to minutes, and the start goes on after it. */
+  dlm_join_ms: 300_000,
+  /** How long a stop waits for the other nodes, inside `manager_leave_ms`. */
+  dlm_leave_ms: 60_000,
+  /** How often it is looked what a start or stop waits for. */
+  dlm_join_look_ms: 250,
+  /** How often a started lockspace is looked at, to finish what was given up and to tell what is wrong. */
+  dlm_watch_ms: 1000,
+  /** How long the other nodes may take to refresh an LV, inside `manager_refresh_ms`. */
+  dlm_refresh_ms: 55_000,
+  /** How often dlm_controld is asked whether they have. */
+  dlm_refresh_look_ms: 50,
   /** Between two log entries that say that no more clients fit. */
   full_report_ms: 60_000,
   /** A PERSISTENT RESERVE IN, or a NVMe report: reading a state that the device has in memory. */

@@ -166,6 +166,13 @@ export const ERRORS = {
     "The request is not known to this daemon.",
     "Update lvmlockd, or use a command that matches it.",
   ),
+  ENETDOWN: entry(
+    100,
+    EXIT.manager,
+    true,
+    "The cluster has lost its quorum, waits for a failed node to be fenced, or is being recovered: it gives no locks meanwhile.",
+    "See `corosync-quorumtool -s` and `dlm_tool status`; bring the missing nodes back, or fence them.",
+  ),
   ENOTCONN: entry(
     107,
     EXIT.manager,

@@ -79,6 +79,7 @@ export type RefusalCode =
   | "EUNATCH"
   | "EMSGSIZE"
   | "EPROTONOSUPPORT"
+  | "ENETDOWN"
   | "ENOTCONN"
   | "ENOTEMPTY"
   | "EARGS"

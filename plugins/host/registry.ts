@@ -10,6 +10,7 @@ import { errorSentence } from "./sentences.ts";
  * manager can do and loads libraries only in `open`.
  */
 const BUILT_IN: Readonly<Record<string, () => Promise<{ readonly default: unknown }>>> = {
+  dlm: () => import("../dlm/plugin.ts"),
   local: () => import("../local/plugin.ts"),
   sanlock: () => import("../sanlock/plugin.ts"),
   "scsi-pr": () => import("../scsi-pr/plugin.ts"),

@@ -1,0 +1,141 @@
+import { DEADLINES } from "../../core/deadlines.ts";
+import { type Answer, type GlobalLockState, type JoinCall, type Refused, refuse } from "../contract.ts";
+import type { OpenerCall, OpenerResult } from "./client.ts";
+import { type Condition, conditionOf, conditionText, passes, refuseCondition, waitOf } from "./condition.ts";
+import { ERRNO } from "./flags.ts";
+import type { LockspaceState } from "./lockspace-state.ts";
+import { dropCommandLocks } from "./orphans.ts";
+import { refuseErrno, whatIsMissing } from "./refusals.ts";
+import { startWatch, stopWatch } from "./watch.ts";
+
+export type JoinAnswer = Answer<{ generation: number; global_lock: GlobalLockState }>;
+
+/** Joins the lockspace, which waits for dlm_controld and the other nodes. */
+export async function join(state: LockspaceState, { adopt }: JoinCall): Promise<JoinAnswer> {
+  const { tools, identity } = state;
+  const { lockspace_name } = identity;
+  if (state.handle !== null)
+    return refuse("EEXIST", `${lockspace_name} is joined already`, { lm_result: -ERRNO.EEXIST });
+  const missing = whatIsMissing(tools);
+  if (missing !== null) return refuse("EMANAGER", missing);
+  const exists = tools.kernel.lockspace(lockspace_name) !== "gone";
+  if (!exists && adopt === "only-orphan")
+    return refuse("EADOPT_NONE", "no earlier lvmlockd has left the lockspace joined");
+  if (exists && adopt === "no" && state.opening === null) return refuseLeftOver(lockspace_name);
+  if (tools.control.isQuorate() === false) return refuseCondition({ kind: "no-quorum" }, lockspace_name);
+  const opened = await open(state, exists);
+  return "kind" in opened ? opened : joined(state, opened, exists);
+}
+
+function refuseLeftOver(lockspace_name: string): Refused {
+  return refuse(
+    "EEXIST",
+    `${lockspace_name} is joined on this host already, by an lvmlockd that has died or by another program: start the VG with \`vgchange --lockstart --lockopt adopt\`, or give it up with \`dlm_tool leave ${lockspace_name}\` when none of its LVs is active`,
+    { lm_result: -ERRNO.EEXIST },
+  );
+}
+
+async function open(state: LockspaceState, exists: boolean): Promise<OpenerResult | Refused> {
+  const { tools, identity } = state;
+  const name = identity.lockspace_name;
+  if (exists && state.opening === null) tools.kernel.closeLeftovers(name);
+  return waitFor(state, { kind: exists ? "open" : "create", name }, DEADLINES.dlm_join_ms);
+}
+
+/**
+ * Waits for a call of the opener, telling what the cluster waits for meanwhile. A call that is given up goes on, and the next join
+ * or leave of the lockspace takes its result.
+ */
+async function waitFor(
+  state: LockspaceState,
+  call: OpenerCall,
+  within_ms: number,
+): Promise<OpenerResult | Refused> {
+  const { clock, control, opener } = state.tools;
+  const opening = state.opening ?? opener(call);
+  state.opening = opening;
+  const until_ms = clock.now_ms() + within_ms;
+  let blocked_since_ms = Number.POSITIVE_INFINITY;
+  let told: Condition["kind"] = "recovering";
+  for (;;) {
+    const result = await Promise.race([opening, clock.sleep(DEADLINES.dlm_join_look_ms)]);
+    if (result !== undefined) {
+      state.opening = null;
+      return result;
+    }
+    const condition = waitOf(control, call.name);
+    const now_ms = clock.now_ms();
+    if (condition.kind !== told) tellWait(state, condition);
+    told = condition.kind;
+    // Fencing takes its time and ends; a lost quorum or a daemon that died need a person.
+    const isBlocked = !passes(condition) && condition.kind !== "fencing";
+    blocked_since_ms = isBlocked ? Math.min(blocked_since_ms, now_ms) : Number.POSITIVE_INFINITY;
+    if (now_ms - blocked_since_ms >= DEADLINES.dlm_blocked_ms || now_ms >= until_ms)
+      return refuseCondition(condition, call.name);
+  }
+}
+
+function tellWait({ tools, identity }: LockspaceState, condition: Condition): void {
+  const { lockspace_name } = identity;
+  const text = conditionText(condition, lockspace_name);
+  tools.context.news({ kind: "progress", lockspace_name, text, eta_ms: 0 });
+}
+
+function joined(state: LockspaceState, { handle, errno }: OpenerResult, inherited: boolean): JoinAnswer {
+  const { lockspace_name } = state.identity;
+  if (errno === ERRNO.EEXIST) return refuseLeftOver(lockspace_name);
+  if (handle === 0)
+    return refuseErrno(
+      errno,
+      `${lockspace_name} can't be joined (\`dlm_tool ls\` and \`dlm_tool dump\` may tell more)`,
+    );
+  state.handle = handle;
+  state.inherited = inherited;
+  state.has_block_bug = hasBlockBug(state);
+  state.held.clear();
+  state.late.clear();
+  if (inherited) dropCommandLocks(state, handle);
+  startWatch(state);
+  return { kind: "done", generation: 0, global_lock: "not-here" };
+}
+
+/** Version 6.0.1 of the kernel's interface, or one that does not tell, see `lock.ts`. */
+function hasBlockBug({ tools }: LockspaceState): boolean {
+  const version = tools.client.kernelVersion();
+  return version === null || (version.major === 6 && version.minor === 0 && version.patch === 1);
+}
+
+/** Leaves the lockspace with whatever locks are in it. */
+export async function leave(state: LockspaceState): Promise<Answer<object>> {
+  const { tools, identity } = state;
+  const name = identity.lockspace_name;
+  if (state.handle === null && state.opening === null) return { kind: "done" };
+  const condition = conditionOf(tools, name);
+  if (condition.kind === "gone") return left(state);
+  // The kernel would wait for a daemon that is not there.
+  if (condition.kind === "no-daemon" || !tools.control.isRunning())
+    return refuseCondition({ kind: "no-daemon" }, name);
+  stopWatch(state);
+  const handle = state.handle ?? 0;
+  const call: OpenerCall = { kind: "release", name, handle };
+  const result = await waitFor(state, call, DEADLINES.dlm_leave_ms);
+  if ("kind" in result) return result;
+  if (result.handle !== 0) {
+    // What had been waited for was a join that was given up.
+    state.handle = result.handle;
+    return leave(state);
+  }
+  if (result.errno !== 0 && tools.kernel.lockspace(name) !== "gone") {
+    left(state);
+    return refuseErrno(result.errno, `${name} can't be left, \`dlm_tool leave ${name}\` may help`);
+  }
+  return left(state);
+}
+
+function left(state: LockspaceState): Answer<object> {
+  stopWatch(state);
+  state.handle = null;
+  state.held.clear();
+  state.late.clear();
+  return { kind: "done" };
+}

@@ -1,0 +1,104 @@
+import { DEADLINES } from "../../core/deadlines.ts";
+import {
+  type Answer,
+  type HeldMode,
+  type LockCall,
+  type LockResults,
+  type ResourceRef,
+  refuse,
+} from "../contract.ts";
+import type { LockspaceHandlePointer, Ticket } from "./client.ts";
+import { ERRNO, LKF, STATUS } from "./flags.ts";
+import type { HeldLock, Late, LockspaceState } from "./lockspace-state.ts";
+import { dlmMode, persistence, refuseHeld } from "./modes.ts";
+import { adoptOrphan, isOwnOrphan } from "./orphans.ts";
+import { refuseErrno } from "./refusals.ts";
+import { lateRelease } from "./release.ts";
+import { carryOut, type Outcome } from "./requests.ts";
+
+import { decodeValueBlock } from "./value-block.ts";
+
+type Locked = Answer<LockResults>;
+
+/** Takes a lock, without queueing for it: who has to wait asks again. */
+export async function lock(
+  state: LockspaceState,
+  handle: LockspaceHandlePointer,
+  call: LockCall,
+): Promise<Locked> {
+  const { resource, mode, adopt } = call;
+  if (adopt !== "no") {
+    const adopted = await adoptOrphan(state, handle, call);
+    if (adopted !== null) return adopted;
+  }
+  if (state.has_block_bug && mode === "ex" && resource.kind !== "lv") {
+    // Kernels with version 6.0.1 of the interface give an old value block with a conversion from null to exclusive.
+    const shared = await take(state, handle, call, "sh");
+    if (shared.kind === "refused") return shared;
+  }
+  return take(state, handle, call, mode);
+}
+
+async function take(
+  state: LockspaceState,
+  handle: LockspaceHandlePointer,
+  call: LockCall,
+  mode: HeldMode,
+): Promise<Locked> {
+  const { resource } = call;
+  const { client } = state.tools;
+  const lkid = state.held.get(resource.name)?.lkid ?? 0;
+  const flags =
+    LKF.NOQUEUE |
+    (lkid === 0 ? 0 : LKF.CONVERT) |
+    (resource.kind === "lv" ? 0 : LKF.VALBLK) |
+    persistence(resource, mode);
+  const ticket = client.ticket();
+  const request = { lkid, mode: dlmMode(mode), flags, name: resource.name };
+  const outcome = await carryOut(state, handle, {
+    name: resource.name,
+    ticket,
+    send: (ls) => client.lock(ls, ticket, request),
+    late: (late) => grantedLate(state, handle, resource, late),
+    patience_ms: DEADLINES.dlm_lock_ms,
+  });
+  return answer(state, handle, call, mode, outcome);
+}
+
+async function answer(
+  state: LockspaceState,
+  handle: LockspaceHandlePointer,
+  { resource }: LockCall,
+  mode: HeldMode,
+  outcome: Outcome,
+): Promise<Locked> {
+  if (outcome.kind === "refused") return outcome;
+  const status = outcome.kind === "failed" ? outcome.errno : outcome.ticket.status();
+  if (outcome.kind === "result" && status === STATUS.GRANTED) {
+    const held = granted(resource, mode, outcome.ticket);
+    state.held.set(resource.name, held);
+    return { kind: "done", lm_result: 0, value_block: held.block, adopted: false };
+  }
+  if (status !== ERRNO.EAGAIN) return refuseErrno(status, `the dlm can't lock ${resource.name}`);
+  if (await isOwnOrphan(state, handle, resource.name))
+    return refuse("EORPHAN", "an earlier lvmlockd of this host left the lock behind as an orphan", {
+      lm_result: -status,
+    });
+  return refuseHeld(resource);
+}
+
+function granted({ kind }: ResourceRef, mode: HeldMode, ticket: Ticket): HeldLock {
+  const hasBlock = kind !== "lv" && !ticket.blockIsLost();
+  return { lkid: ticket.lkid(), mode, block: hasBlock ? decodeValueBlock(ticket.block) : null };
+}
+
+/** The result of a lock that was given up: nobody wants it any more, so it goes back. */
+function grantedLate(
+  state: LockspaceState,
+  handle: LockspaceHandlePointer,
+  resource: ResourceRef,
+  ticket: Ticket,
+): Late | null {
+  if (ticket.status() !== STATUS.GRANTED) return null;
+  return lateRelease(state, handle, resource, ticket.lkid(), null);
+}

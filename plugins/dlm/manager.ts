@@ -1,0 +1,34 @@
+import { type LockManager, refuse } from "../contract.ts";
+import { formatVgLockArgs, parseVgLockArgs } from "./lock-args.ts";
+import { createHandle } from "./lockspace.ts";
+import { createLockspaceState, type Tools } from "./lockspace-state.ts";
+import { refreshLv } from "./refresh-lv.ts";
+import { whatIsMissing } from "./refusals.ts";
+
+/** The lock manager of one worker. */
+export function createManager(tools: Tools): LockManager {
+  return {
+    isRunning: () => ({
+      kind: "done",
+      running: tools.kernel.clusterName() !== null && tools.control.isRunning(),
+    }),
+    initVg() {
+      const missing = whatIsMissing(tools);
+      if (missing !== null) return refuse("EMANAGER", missing);
+      const cluster_name = tools.kernel.clusterName() ?? "";
+      const vg_lock_args = formatVgLockArgs(cluster_name);
+      if (vg_lock_args === null)
+        return refuse("EARGS", `the cluster name "${cluster_name}" is too long for the VG's metadata`);
+      return { kind: "done", lm_result: 0, vg_lock_args, global_lock: "not-here" };
+    },
+    // The locks of LVs need nothing on the disk.
+    initLv: () => ({ kind: "done", lm_result: 0, lv_lock_args: "" }),
+    renameVg({ vg_lock_args }) {
+      const args = parseVgLockArgs(vg_lock_args);
+      if (args.kind === "wrong") return refuse("EARGS", args.problem);
+      return { kind: "done", lm_result: 0, vg_lock_args };
+    },
+    refreshLv: (call) => refreshLv(tools, call),
+    openLockspace: (identity) => createHandle(createLockspaceState(identity, tools)),
+  };
+}

@@ -1,0 +1,43 @@
+import { type Capabilities, CONTRACT_VERSION, defineLockManager, refuse } from "../contract.ts";
+
+const CAPABILITIES: Capabilities = {
+  global_lock: "own",
+  // One less than the dlm takes, as the C daemon cuts its names.
+  lockspace_name_max: 63,
+  on_disk_leases: false,
+  value_block: true,
+  shared_locks: true,
+  owner_info: false,
+  adoption: true,
+  fencing: false,
+  remote_refresh: true,
+  queueing: false,
+};
+
+/** dlm: locks in the kernels of a corosync cluster, through libdlm and dlm_controld. */
+export default defineLockManager({
+  name: "dlm",
+  contract_version: CONTRACT_VERSION,
+  execution: "worker",
+  lock_types: ["dlm"],
+  capabilities: () => CAPABILITIES,
+  async open(context) {
+    // Loaded here, because whoever only asks for the capabilities needs neither the libraries nor the code that calls them.
+    const [{ openDlmClient }, { openDlmControl }, { openInThread }, { createManager }, { openKernel }] =
+      await Promise.all([
+        import("./client-library.ts"),
+        import("./control-library.ts"),
+        import("./opener.ts"),
+        import("./manager.ts"),
+        import("./kernel.ts"),
+      ]);
+    const client = openDlmClient();
+    if (client.kind === "missing") return refuse("EMANAGER", client.detail);
+    const control = openDlmControl();
+    if (control.kind === "missing") return refuse("EMANAGER", control.detail);
+    const clock = { now_ms: () => performance.now(), sleep: (ms: number) => Bun.sleep(ms) };
+    const tools = { client: client.client, control: control.control };
+    const manager = createManager({ ...tools, opener: openInThread, kernel: openKernel(), clock, context });
+    return { kind: "done", manager };
+  },
+});

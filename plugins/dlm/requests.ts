@@ -1,0 +1,95 @@
+import { DEADLINES } from "../../core/deadlines.ts";
+import type { Refused } from "../contract.ts";
+import type { LockspaceHandlePointer, Ticket } from "./client.ts";
+import { type Condition, conditionOf, passes, refuseCondition } from "./condition.ts";
+import type { Late, LockspaceState } from "./lockspace-state.ts";
+
+/** Sending requests to the kernel and waiting for their results, without ever waiting where nothing bounds the wait. */
+
+/** The result of a request: its ticket, or the errno that sending it gave, or why it was not sent or not waited for. */
+export type Outcome =
+  | { readonly kind: "result"; readonly ticket: Ticket }
+  | { readonly kind: "failed"; readonly errno: number }
+  | Refused;
+
+/** A request: how it is sent, and what becomes of its result when nobody waits for it any more. */
+export interface Wanted {
+  readonly name: string;
+  readonly ticket: Ticket;
+  readonly send: (handle: LockspaceHandlePointer) => number;
+  readonly late: (ticket: Ticket) => Late | null;
+  /** How long to wait for the result. */
+  readonly patience_ms: number;
+}
+
+/** Waits until the lockspace takes requests; null when it does. A state that does not pass by itself is refused at once. */
+export async function waitUntilRunning(state: LockspaceState): Promise<Refused | null> {
+  const { tools, identity } = state;
+  const { clock } = tools;
+  let condition = conditionOf(tools, identity.lockspace_name);
+  if (condition.kind === "running") return null;
+  const until_ms = clock.now_ms() + DEADLINES.dlm_recovery_ms;
+  while (passes(condition) && clock.now_ms() < until_ms) {
+    await clock.sleep(DEADLINES.dlm_recovery_look_ms);
+    condition = conditionOf(tools, identity.lockspace_name);
+    if (condition.kind === "running") return null;
+  }
+  return refuseCondition(condition, identity.lockspace_name);
+}
+
+/** Sends a request and waits for its result. What was given up is finished later by `collectLate`. */
+export async function carryOut(
+  state: LockspaceState,
+  handle: LockspaceHandlePointer,
+  wanted: Wanted,
+): Promise<Outcome> {
+  const stopped = await waitUntilRunning(state);
+  if (stopped !== null) return stopped;
+  collectLate(state, handle);
+  if (state.late.has(wanted.name)) return refuseBusy(state);
+  const errno = wanted.send(handle);
+  if (errno !== 0) return { kind: "failed", errno };
+  const condition = waitForResult(state, handle, wanted);
+  if (condition === null) return { kind: "result", ticket: wanted.ticket };
+  state.late.set(wanted.name, { ticket: wanted.ticket, send: null, finish: wanted.late });
+  return refuseCondition(condition, state.identity.lockspace_name);
+}
+
+/** Null when the result is there, else the state of the lockspace for which the wait was given up. */
+function waitForResult(
+  state: LockspaceState,
+  handle: LockspaceHandlePointer,
+  wanted: Wanted,
+): Condition | null {
+  const { client, clock } = state.tools;
+  const until_ms = clock.now_ms() + wanted.patience_ms;
+  for (;;) {
+    if (client.wait(handle, wanted.ticket, DEADLINES.dlm_result_look_ms)) return null;
+    // A result that is long in coming is on its way to or from a node that has failed, or behind a recovery.
+    const condition = conditionOf(state.tools, state.identity.lockspace_name);
+    if (!passes(condition)) return condition;
+    if (clock.now_ms() >= until_ms) return { kind: "recovering" };
+  }
+}
+
+function refuseBusy(state: LockspaceState): Refused {
+  return refuseCondition({ kind: "recovering" }, state.identity.lockspace_name);
+}
+
+/** Takes the results that have come for requests that were given up, and does what is to be done with them. */
+export function collectLate(state: LockspaceState, handle: LockspaceHandlePointer): void {
+  if (state.late.size === 0) return;
+  const { client } = state.tools;
+  client.collect(handle);
+  for (const [name, late] of [...state.late]) {
+    if (late.send !== null) {
+      const errno = late.send();
+      if (errno === 0) state.late.set(name, { ...late, send: null });
+      else state.late.delete(name);
+    } else if (client.wait(handle, late.ticket, 0)) {
+      const next = late.finish(late.ticket);
+      if (next === null) state.late.delete(name);
+      else state.late.set(name, next);
+    }
+  }
+}

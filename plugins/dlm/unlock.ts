@@ -1,0 +1,108 @@
+import { DEADLINES } from "../../core/deadlines.ts";
+import { type Answer, type ConvertCall, type ResourceRef, refuse, type UnlockCall } from "../contract.ts";
+import type { LockspaceHandlePointer, Ticket } from "./client.ts";
+import { ERRNO, LKF, STATUS } from "./flags.ts";
+import type { HeldLock, Late, LockspaceState } from "./lockspace-state.ts";
+import { dlmMode, persistence, refuseHeld } from "./modes.ts";
+import { refuseErrno } from "./refusals.ts";
+import { lateRelease } from "./release.ts";
+import { carryOut, waitUntilRunning } from "./requests.ts";
+import { encodeValueBlock, nextBlock } from "./value-block.ts";
+
+type Answered = Answer<{ lm_result: number }>;
+
+const DONE: Answered = Object.freeze({ kind: "done", lm_result: 0 });
+
+/** Changes the mode of a lock that is held. */
+export async function convert(
+  state: LockspaceState,
+  handle: LockspaceHandlePointer,
+  { resource, from, mode, r_version }: ConvertCall,
+): Promise<Answered> {
+  const { name } = resource;
+  const held = state.held.get(name);
+  if (held === undefined || held.mode === "nl")
+    return refuse("ENOENT", `the dlm does not hold ${name} for lvmlockd`);
+  const { client } = state.tools;
+  const ticket = client.ticket();
+  const writes = from === "ex" && r_version !== 0 && resource.kind !== "lv";
+  const block = writes ? nextBlock(held.block, r_version, false) : null;
+  if (block !== null) encodeValueBlock(block, ticket.block);
+  const flags = LKF.CONVERT | LKF.NOQUEUE | persistence(resource, mode) | (block === null ? 0 : LKF.VALBLK);
+  const request = { lkid: held.lkid, mode: dlmMode(mode), flags, name };
+  const outcome = await carryOut(state, handle, {
+    name,
+    ticket,
+    send: (ls) => client.lock(ls, ticket, request),
+    late: (late) => convertedLate(state, handle, resource, held, late),
+    patience_ms: DEADLINES.dlm_lock_ms,
+  });
+  if (outcome.kind === "refused") return outcome;
+  const status = outcome.kind === "failed" ? outcome.errno : ticket.status();
+  if (status === STATUS.GRANTED) {
+    state.held.set(name, { ...held, mode, block: block ?? held.block });
+    return DONE;
+  }
+  return status === ERRNO.EAGAIN
+    ? refuseHeld(resource)
+    : refuseErrno(status, `the dlm can't convert ${name}`);
+}
+
+/** A conversion that was given up has come through all the same: back to what the lock was. */
+function convertedLate(
+  { tools: { client } }: LockspaceState,
+  handle: LockspaceHandlePointer,
+  resource: ResourceRef,
+  { lkid, mode }: HeldLock,
+  converted: Ticket,
+): Late | null {
+  if (converted.status() !== STATUS.GRANTED || mode === "nl") return null;
+  const ticket = client.ticket();
+  const flags = LKF.CONVERT | persistence(resource, mode);
+  const request = { lkid, mode: dlmMode(mode), flags, name: resource.name };
+  return { ticket, send: () => client.lock(handle, ticket, request), finish: () => null };
+}
+
+/** Gives a lock back. Where the lockspace is stopped, that happens when it goes on: the lock is not wanted any more either way. */
+export async function unlock(
+  state: LockspaceState,
+  handle: LockspaceHandlePointer,
+  { resource, from, r_version, free_vg }: UnlockCall,
+): Promise<Answered> {
+  const { name, kind } = resource;
+  const held = state.held.get(name);
+  if (held === undefined || held.mode === "nl") return DONE;
+  const removed = free_vg && kind === "vg";
+  const block = kind !== "lv" && from === "ex" ? nextBlock(held.block, r_version, removed) : null;
+  const release = lateRelease(state, handle, resource, held.lkid, block);
+  const stopped = await waitUntilRunning(state);
+  if (stopped !== null) {
+    state.held.delete(name);
+    if (stopped.code !== "ENOTCONN") state.late.set(name, release);
+    const text = `${state.identity.lockspace_name}:${name} is released as soon as that is possible: ${stopped.detail}`;
+    state.tools.context.news({ kind: "log", level: "warning", text });
+    return DONE;
+  }
+  const outcome = await carryOut(state, handle, {
+    name,
+    ticket: release.ticket,
+    send: () => release.send?.() ?? 0,
+    late: release.finish,
+    patience_ms: DEADLINES.dlm_lock_ms,
+  });
+  // Given up: it is on its way, and nothing else is done with the lock before it has arrived.
+  if (outcome.kind === "refused") return state.late.has(name) ? DONE : outcome;
+  if (outcome.kind === "failed") return released(state, name, outcome.errno);
+  release.finish(release.ticket);
+  return released(state, name, outcome.ticket.status());
+}
+
+function released(state: LockspaceState, name: string, status: number): Answered {
+  if (status === STATUS.GRANTED || status === STATUS.UNLOCKED) return DONE;
+  // The kernel knows no such lock, so nothing is held.
+  if (status === ERRNO.ENOENT) {
+    state.held.delete(name);
+    return DONE;
+  }
+  return refuseErrno(status, `the dlm can't release ${name}`);
+}

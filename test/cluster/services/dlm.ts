@@ -1,0 +1,110 @@
+/** corosync and dlm_controld in the guests: a real cluster with quorum, whose name can be changed. */
+import type { Cluster } from "../lab/cluster.ts";
+import type { Host } from "../lab/host.ts";
+
+export interface DlmOptions {
+  readonly cluster_name?: string;
+  /**
+   * How long a silent node counts as alive. corosync's own default is 1 s plus 650 ms for each node beyond the second; emulated hosts
+   * are silent for seconds while others work.
+   */
+  readonly token_ms?: number;
+  /** Nodes of the cluster that are not started (yet): they count for the quorum. */
+  readonly absent?: readonly Host[];
+}
+
+export const CLUSTER_NAME = "lab";
+const token_ms_default = 5000;
+const ready_ms_max = 60_000;
+
+function corosyncConfig(
+  hosts: readonly Host[],
+  { cluster_name = CLUSTER_NAME, token_ms }: DlmOptions,
+): string {
+  const nodes = hosts.map(
+    ({ id, name, address }) =>
+      `  node {\n    nodeid: ${id}\n    name: ${name}\n    ring0_addr: ${address}\n  }\n`,
+  );
+  // Two nodes: the one that is left goes on, as in every cluster of two. With more, the majority does.
+  const two = hosts.length === 2 ? "  two_node: 1\n  wait_for_all: 0\n" : "";
+  return `totem {
+  version: 2
+  cluster_name: ${cluster_name}
+  transport: knet
+  crypto_cipher: none
+  crypto_hash: none
+  token: ${token_ms ?? token_ms_default}
+}
+nodelist {
+${nodes.join("")}}
+quorum {
+  provider: corosync_votequorum
+${two}}
+logging {
+  to_syslog: no
+  to_logfile: yes
+  logfile: /var/log/corosync.log
+}
+`;
+}
+
+/**
+ * Nobody can fence an emulated host from inside, so fencing is off: a node that has gone counts as fenced at once. What the dlm does
+ * about quorum does not depend on it.
+ */
+const DLM_CONFIG = "enable_fencing=0\nlog_debug=1\n";
+
+/** Starts corosync and dlm_controld on the hosts and waits until all of them have found each other. */
+export async function startDlm(hosts: readonly Host[], options: DlmOptions = {}): Promise<void> {
+  const all = [...hosts, ...(options.absent ?? [])];
+  const config = corosyncConfig(all, options);
+  await Promise.all(
+    hosts.map(async (host) => {
+      await host.must("mkdir -p /etc/corosync /etc/dlm /var/lib/corosync /var/log/corosync");
+      await host.write("/etc/corosync/corosync.conf", config);
+      await host.write("/etc/dlm/dlm.conf", DLM_CONFIG);
+      await host.must("modprobe dlm && corosync");
+    }),
+  );
+  await Promise.all(hosts.map((host) => waitForNodes(host, hosts.length)));
+  await Promise.all(hosts.map(startControld));
+}
+
+/** Starts corosync and dlm_controld on a host that has come back, with the configuration of `hosts`. */
+export async function rejoinDlm(host: Host, hosts: readonly Host[], options: DlmOptions = {}): Promise<void> {
+  await host.must("mkdir -p /etc/corosync /etc/dlm /var/lib/corosync /var/log/corosync");
+  await host.write("/etc/corosync/corosync.conf", corosyncConfig(hosts, options));
+  await host.write("/etc/dlm/dlm.conf", DLM_CONFIG);
+  await host.must("modprobe dlm && corosync");
+  await waitForNodes(host, hosts.length);
+  await startControld(host);
+}
+
+async function waitForNodes(host: Host, nodes: number): Promise<void> {
+  await host.until(`corosync-quorumtool -s 2>/dev/null | grep -q '^Nodes: *${nodes}$'`, {
+    timeout_ms: ready_ms_max,
+  });
+}
+
+async function startControld(host: Host): Promise<void> {
+  await host.must("dlm_controld");
+  await host.until("dlm_tool status | grep -q 'quorate 1'", { timeout_ms: ready_ms_max });
+  await host.until("test -s /sys/kernel/config/dlm/cluster/cluster_name", { timeout_ms: ready_ms_max });
+}
+
+/** Ends dlm_controld and corosync, which needs all lockspaces left before. */
+export async function stopDlm(host: Host): Promise<void> {
+  await host.must(
+    "for name in dlm_controld corosync; do pid=$(pidof -s $name) || continue; kill -TERM $pid; while kill -0 $pid 2>/dev/null; do sleep 0.1; done; done",
+  );
+}
+
+/** Waits until a host sees this many nodes in its half of the cluster. */
+export async function untilNodes(host: Host, nodes: number): Promise<void> {
+  await waitForNodes(host, nodes);
+}
+
+/** All hosts of a cluster, for those calls that take them. */
+export function hostsOf(lab: Cluster, count: number): readonly Host[] {
+  return Array.from({ length: count }, (_, index) => lab.host(index + 1));
+}
