@@ -116,17 +116,40 @@ function* capabilities(nexus: NvmePath): Script<PrAnswer<{ capabilities: PrCapab
   return { kind: "done", capabilities: { types, persist_through_power_loss } };
 }
 
+/** What a registration says, besides persistence. */
+type Registering = Omit<Parameters<typeof registerCall>[0], "persist">;
+
+/**
+ * Sends a registration that gives a key. A namespace that can't persist ignores the wish (Linux's target does) or calls it an
+ * invalid field; asked for, it is refused before anything is sent, and not asked for, the field is left out.
+ */
+function* give(nexus: NvmePath, registering: Registering, persist: boolean): Script<PrAnswer<object>> {
+  if (persist) {
+    const can = yield* capabilities(nexus);
+    if (can.kind !== "done") return can;
+    if (!can.capabilities.persist_through_power_loss.capable) {
+      const detail = `${nexus.device}: the namespace can't keep reservations through a loss of power`;
+      return { kind: "unsupported", detail };
+    }
+  }
+  const sent: Sent = yield* send(nexus, registerCall({ ...registering, persist }), {
+    answer_size_bytes: 0,
+    changes: true,
+    timeout_ms: DEADLINES.pr_write_ms,
+    ...(persist ? {} : { expected: NVME_STATUS.invalid_field }),
+  });
+  if (sent.kind !== "sent") return sent;
+  if (statusCode(sent.outcome.status) !== NVME_STATUS.invalid_field) return { kind: "done" };
+  return yield* write(nexus, registerCall({ ...registering, persist: null }), DEADLINES.pr_write_ms);
+}
+
 /**
  * A registration that does not mind which key was there. Replace with IEKEY takes only a host that is registered, Register only
  * one that is not (or is with the same key), so both are tried, the second when the first conflicts.
  */
 function* registerAny(nexus: NvmePath, to: ReservationKey, persist: boolean): Script<PrAnswer<object>> {
   const one = (action: "register" | "replace") =>
-    write(
-      nexus,
-      registerCall({ action, current: 0n, next: to, ignore_existing: action === "replace", persist }),
-      DEADLINES.pr_write_ms,
-    );
+    give(nexus, { action, current: 0n, next: to, ignore_existing: action === "replace" }, persist);
   const replaced = yield* one("replace");
   return replaced.kind === "conflict" ? yield* one("register") : replaced;
 }
@@ -142,13 +165,12 @@ function* register(
   nexus: NvmePath,
   { from, to, aptpl }: { from: ReservationKey; to: ReservationKey; aptpl: boolean },
 ): Script<PrAnswer<object>> {
-  const action = to === 0n ? "unregister" : from === 0n ? "register" : "replace";
-  const persist = to === 0n ? null : aptpl;
-  return yield* write(
-    nexus,
-    registerCall({ action, current: from, next: to, ignore_existing: false, persist }),
-    DEADLINES.pr_write_ms,
-  );
+  if (to === 0n) {
+    const call = { action: "unregister", current: from, next: 0n, ignore_existing: false } as const;
+    return yield* write(nexus, registerCall({ ...call, persist: null }), DEADLINES.pr_write_ms);
+  }
+  const action = from === 0n ? "register" : "replace";
+  return yield* give(nexus, { action, current: from, next: to, ignore_existing: false }, aptpl);
 }
 
 /** The commands of one NVMe namespace. A registration is the host's: all of its controllers have it. */
