@@ -1,14 +1,15 @@
 import type { ReportFormat } from "./shared-options.ts";
 
 /** A cell of a report row. */
-export type ReportValue = string | number | boolean | null;
+export type ReportValue = string | number | boolean | null | readonly string[];
 export type ReportRow = Readonly<Record<string, ReportValue>>;
 /** Rows as they come: every property of an object must be a ReportValue. */
 type Rows = readonly object[];
 
 /**
  * Rows by their kind in lvm's report shape, `{"report":[{"lock":[{...}]}]}`. As with lvm, "json" writes every value as a
- * string, and "json_std" writes numbers as numbers and unknown values as null. Booleans are 0 and 1, lvm's numeric form.
+ * string, and "json_std" writes numbers as numbers and unknown values as null. Booleans are 0 and 1, lvm's numeric form. A list is an array in
+ * "json_std" and its values with commas between them in "json", as lvm's tags are.
  */
 export function jsonReport(
   sections: Readonly<Record<string, Rows>>,

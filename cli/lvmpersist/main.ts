@@ -1,44 +1,160 @@
-import { EXIT } from "../../core/errors.ts";
-import { nearestName } from "../../grammar/nearest.ts";
-import { parseArguments } from "../getopt.ts";
-import { helpText } from "../help.ts";
+import type { Plan } from "../../plugins/scsi-pr/actions/plan.ts";
+import type { RunReport } from "../../plugins/scsi-pr/actions/report.ts";
+import { printKey } from "../../plugins/scsi-pr/keys.ts";
 import { refuseUsage, say, sayError } from "../streams.ts";
-import { versionText } from "../version.ts";
-import { LVMPERSIST } from "./options.ts";
+import { printable } from "../table.ts";
+import { type Invocation, readCommand } from "./command.ts";
+import { confirm } from "./confirm.ts";
+import { findDevices } from "./devices.ts";
+import { exitOf, PERSIST_EXIT } from "./exit.ts";
+import { type Notes, openNotes, SYSLOG_IDENT } from "./notes.ts";
+import type { PersistFormat } from "./options.ts";
+import { runProgress } from "./progress.ts";
+import { runCommand } from "./run-command.ts";
 
-/** lvmpersist. It parses its command line in full, and then says that it can't do the work yet. */
+/** lvmpersist: reads the command line, finds the devices, and does what it was asked for. */
 export async function main(words: readonly string[]): Promise<number> {
-  const parsed = parseArguments(LVMPERSIST, words);
-  if (parsed.kind === "usage-error") return refuseUsage(LVMPERSIST.name, parsed);
-  const given = (name: string): boolean => parsed.options.some((option) => option.name === name);
-  const [command, ...surplus] = parsed.operands;
-  // lvmpersist of lvm2 shows its help for no arguments as well.
-  if (words.length === 0 || given("help") || command === "help") return say(helpText(LVMPERSIST), EXIT.ok);
-  if (given("version")) return say(versionText(LVMPERSIST.name), EXIT.ok);
-  const names = LVMPERSIST.commands.map((entry) => entry.words.join(" "));
-  if (command === undefined) {
-    return refuseUsage(LVMPERSIST.name, {
-      kind: "usage-error",
-      message: `a command is missing: ${names.join(", ")}`,
-    });
+  const reading = readCommand(words);
+  switch (reading.kind) {
+    case "usage-error":
+      return refuseUsage(SYSLOG_IDENT, reading);
+    case "help": {
+      const [{ helpText }, { LVMPERSIST }] = await Promise.all([
+        import("../help.ts"),
+        import("./options.ts"),
+      ]);
+      return say(helpText(LVMPERSIST), PERSIST_EXIT.ok);
+    }
+    case "version":
+      return say((await import("../version.ts")).versionText(SYSLOG_IDENT), PERSIST_EXIT.ok);
+    case "invocation":
+      return await run(reading.invocation);
   }
-  if (!names.includes(command)) {
-    const near = nearestName(command, names);
-    const hint = near === undefined ? "" : `; the nearest is ${near}`;
-    return refuseUsage(LVMPERSIST.name, {
-      kind: "usage-error",
-      message: `there is no command "${command}"${hint}`,
-    });
-  }
-  if (surplus.length > 0) {
-    return refuseUsage(LVMPERSIST.name, {
-      kind: "usage-error",
-      message: `"${surplus[0]}" is one word too many`,
-    });
-  }
-  return sayError(
-    `lvmpersist ${command}: not supported by this version. The commands of lvmpersist come with the SCSI persistent ` +
-      "reservation plugin of a later version. Nothing was changed. Use lvmpersist of lvm2 2.03.34 or later.",
-    EXIT.unsupported,
+}
+
+async function run(invocation: Invocation): Promise<number> {
+  const { command, vg_name } = invocation;
+  const format = formatFor(invocation);
+  const notes = openNotes(command);
+  const found = await findDevices(invocation.devices, vg_name, process.env.LVM_BINARY);
+  if (found.kind === "refused") return notes.error(found.detail, found.exit_status);
+  for (const note of found.notes) notes.hint(note);
+  const isForPeople = format === "basic" || format === "table";
+  if (isForPeople)
+    for (const [option, key] of invocation.decimal_keys) say(`Using ${option}: ${printKey(key)}`, 0);
+  const { groupName } = await import("./text.ts");
+  const group = groupName(
+    vg_name,
+    found.devices.map(({ path }) => path),
   );
+  const progress = runProgress();
+  const interruption = watchSignals();
+  const warnings: string[] = [];
+  const report = await runCommand(command, {
+    devices: found.devices,
+    dry_run: invocation.dry_run,
+    trace: invocation.debug ? (text) => sayError(`lvmpersist: ${printable(text)}`, 0) : null,
+    watch: { progress: progress.show, interrupted: interruption },
+    agree: async (plan) => {
+      progress.clear();
+      warnings.push(...plan.warnings);
+      return await agree(plan, { group, notes, yes: invocation.yes });
+    },
+  });
+  progress.clear();
+  if (report === null) return notes.error("not agreed to; nothing is changed.", PERSIST_EXIT.failure);
+  return await tell(report, { invocation, group, format, notes, warnings });
+}
+
+/** Warns of what another host is going to lose, also in syslog, and asks a person who is there. */
+async function agree(
+  plan: Plan,
+  { group, notes, yes }: { group: string; notes: Notes; yes: boolean },
+): Promise<boolean> {
+  const isBlocked = plan.gate === "all" && plan.devices.some(({ kind }) => kind === "refused");
+  if (isBlocked) return true;
+  for (const warning of plan.warnings) notes.warn(`${group}: ${warning}`);
+  return !plan.cuts_off || yes || (await confirm("Go on?"));
+}
+
+/** Notes that the run is to end. A command that a device has is waited for; what was done is set back as far as it goes. */
+function watchSignals(): () => string | null {
+  let reason: string | null = null;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      reason = `the run was ended by ${signal}`;
+    });
+  }
+  return () => reason;
+}
+
+/** Lines that lvm2's script has for a pipe, a table for a person's terminal. */
+function formatFor({ format }: Invocation): PersistFormat {
+  return format ?? (process.stdout.isTTY ? "table" : "basic");
+}
+
+interface Telling {
+  readonly invocation: Invocation;
+  readonly group: string;
+  readonly format: PersistFormat;
+  readonly notes: Notes;
+  readonly warnings: readonly string[];
+}
+
+async function tell(report: RunReport, telling: Telling): Promise<number> {
+  const { format, invocation, group, warnings } = telling;
+  const { command } = invocation;
+  const exit_status = exitOf(report.result);
+  if (format === "basic" || format === "table") return await tellPeople(report, telling, exit_status);
+  const { runJson } = await import("./json.ts");
+  const json = runJson(report, { command, group, exit_status, warnings }, format);
+  if (isChange(command) && !invocation.dry_run) await tellLog(report, telling);
+  return say(json, exit_status);
+}
+
+function isChange({ kind }: Invocation["command"]): boolean {
+  return kind === "start" || kind === "take-over" || kind === "stop" || kind === "remove" || kind === "clear";
+}
+
+async function tellPeople(report: RunReport, telling: Telling, exit_status: number): Promise<number> {
+  const { invocation, format } = telling;
+  const { command, dry_run } = invocation;
+  const text = await import("./text.ts");
+  switch (command.kind) {
+    case "read":
+    case "read-keys":
+    case "read-reservation": {
+      const lines = format === "table" ? text.readTable(report) : text.readLines(command.kind, report);
+      return say(lines.map(printable).join("\n"), exit_status);
+    }
+    case "check-key":
+    case "devtest":
+      return say(text.answerLines(command, report).map(printable).join("\n"), exit_status);
+    default:
+      if (dry_run) return say(text.deviceTable(report).join("\n"), exit_status);
+      return await tellChange(report, telling, exit_status);
+  }
+}
+
+async function tellChange(report: RunReport, telling: Telling, exit_status: number): Promise<number> {
+  const text = await import("./text.ts");
+  await tellLog(report, telling);
+  if (exit_status !== PERSIST_EXIT.ok) return sayError(text.deviceTable(report).join("\n"), exit_status);
+  return exit_status;
+}
+
+/** The outcome in one line, on the terminal and in syslog; there also each device that is not as it was wanted. */
+async function tellLog(report: RunReport, { invocation, group, notes, format }: Telling): Promise<void> {
+  const text = await import("./text.ts");
+  const { command } = invocation;
+  const isJson = format === "json" || format === "json_std";
+  if (exitOf(report.result) === PERSIST_EXIT.ok) {
+    notes.success(text.successText(command, group, report), isJson);
+    return;
+  }
+  notes.error(text.failureText(command, group, report), PERSIST_EXIT.failure);
+  for (const { path, problem, result, detail } of report.devices) {
+    if (problem === null && result !== "left") continue;
+    notes.log("err", `${path}: ${[problem?.detail ?? "", detail].filter((part) => part !== "").join("; ")}`);
+  }
 }

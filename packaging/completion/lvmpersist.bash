@@ -5,6 +5,12 @@ _lvmpersist() {
     if [[ "$previous" == "=" ]]; then previous="${COMP_WORDS[COMP_CWORD-2]}"; fi
     if [[ "$current" == "=" ]]; then current=""; fi
     case "$previous" in
+        --device)
+            COMPREPLY=($(compgen -f -- "$current"))
+            return ;;
+        --vg)
+            COMPREPLY=($(compgen -W "$(vgs --noheadings --nolocking --readonly -o vg_name 2>/dev/null | tr -cd 'A-Za-z0-9+_.\n-')" -- "$current"))
+            return ;;
         --ourkey)
             COMPREPLY=()
             return ;;
@@ -18,17 +24,14 @@ _lvmpersist() {
             COMPREPLY=($(compgen -W 'ex sh' -- "$current"))
             return ;;
         --prtype)
-            COMPREPLY=($(compgen -W 'WE EA WEAR EAAR' -- "$current"))
+            COMPREPLY=($(compgen -W 'WE EA WERO EARO WEAR EAAR' -- "$current"))
             return ;;
-        --device)
-            COMPREPLY=($(compgen -f -- "$current"))
-            return ;;
-        --vg)
-            COMPREPLY=($(compgen -W "$(vgs --noheadings --nolocking --readonly -o vg_name 2>/dev/null | tr -cd 'A-Za-z0-9+_.\n-')" -- "$current"))
+        --reportformat)
+            COMPREPLY=($(compgen -W 'basic table json json_std' -- "$current"))
             return ;;
     esac
     if [[ "$current" == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help -V --version --ourkey --removekey --key --access --prtype --ptpl --debug --device --vg' -- "$current"))
+        COMPREPLY=($(compgen -W '--device --vg --ourkey --removekey --key --access --prtype --ptpl -y --yes -n --dry-run --reportformat --debug -h --help -V --version' -- "$current"))
         return
     fi
     case "$previous" in

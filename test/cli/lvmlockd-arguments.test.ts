@@ -82,16 +82,3 @@ describe("lvmlockd as a program", () => {
     expect(run.exit_status).toBe(EXIT.ok);
   });
 });
-
-describe("lvmpersist", () => {
-  test("carries nothing out and says so with status 8", async () => {
-    const run = await runProgram("lvmpersist", ["start", "--ourkey", "0x1", "--vg", "vg0"]);
-    expect(run.exit_status).toBe(EXIT.unsupported);
-    expect(run.stderr).toContain("Nothing was changed");
-  });
-
-  test("refuses an unknown command and an unknown option", async () => {
-    expect((await runProgram("lvmpersist", ["strat"])).stderr).toContain("the nearest is start");
-    expect((await runProgram("lvmpersist", ["start", "--ourky", "1"])).exit_status).toBe(EXIT.usage);
-  });
-});

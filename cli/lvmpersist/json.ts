@@ -1,0 +1,68 @@
+/** What lvmpersist prints for programs: a row for every device, whatever became of it, and one for the run. */
+import type { DeviceReport, RunReport } from "../../plugins/scsi-pr/actions/report.ts";
+import { hostOfKey, printKey } from "../../plugins/scsi-pr/keys.ts";
+import { jsonReport } from "../json-report.ts";
+import type { PersistCommand } from "./command.ts";
+
+export interface RunFacts {
+  readonly command: PersistCommand;
+  readonly group: string;
+  readonly exit_status: number;
+  readonly warnings: readonly string[];
+}
+
+/** The whole report. Keys are "0x…" text; where a value is not known it is null, in lvm's "json" the empty string. */
+export function runJson(report: RunReport, facts: RunFacts, format: "json" | "json_std"): string {
+  const { command } = facts;
+  const run = {
+    command: command.kind,
+    group: facts.group,
+    result: report.result,
+    exit_status: facts.exit_status,
+    our_key: "our_key" in command ? printKey(command.our_key) : null,
+    remove_key: "remove_key" in command ? printKey(command.remove_key) : null,
+    devices: report.devices.length,
+    warnings: facts.warnings,
+  };
+  const registrations = report.devices.flatMap(registrationRows);
+  return jsonReport(
+    { run: [run], device: report.devices.map(deviceRow), registration: registrations },
+    format,
+  );
+}
+
+function deviceRow(device: DeviceReport): object {
+  const { path, transport, result, problem, detail, state, capabilities } = device;
+  const reservation = state?.reservation ?? null;
+  return {
+    device: path,
+    kind: transport,
+    /** "ok", or what is in the way: a row is never left out. */
+    status: problem?.kind ?? "ok",
+    result,
+    detail: [problem?.detail ?? "", detail].filter((text) => text !== "").join("; "),
+    keys: state === null ? null : [...new Set(state.keys)].map(printKey),
+    reservation: state === null ? null : (reservation?.type ?? "none"),
+    holder: reservation === null || reservation.key === 0n ? "" : printKey(reservation.key),
+    generation: state?.generation ?? null,
+    types: capabilities?.types ?? null,
+    ptpl: capabilities?.persist_through_power_loss.active ?? null,
+    ptpl_capable: capabilities?.persist_through_power_loss.capable ?? null,
+  };
+}
+
+/** One row for each nexus where the device tells them, else one for each key of the list. */
+function registrationRows({ path, state, registrations }: DeviceReport): object[] {
+  if (state === null) return [];
+  const list =
+    registrations ?? state.keys.map((key) => ({ key, holder: null, target_port: null, initiator: null }));
+  return list.map(({ key, holder, target_port, initiator }) => ({
+    device: path,
+    key: printKey(key),
+    host_id: hostOfKey(key)?.host_id ?? null,
+    generation: hostOfKey(key)?.generation ?? null,
+    holder,
+    target_port,
+    initiator,
+  }));
+}

@@ -1,0 +1,58 @@
+/** The commands that change nothing: what they make of what the devices said. */
+
+import type { Inspection } from "../../plugins/scsi-pr/actions/job.ts";
+import { type Inspections, nameKey, type Problem } from "../../plugins/scsi-pr/actions/plan.ts";
+import {
+  type DeviceReport,
+  type RunReport,
+  type RunResult,
+  runResult,
+} from "../../plugins/scsi-pr/actions/report.ts";
+import type { PersistCommand } from "./command.ts";
+
+export function lookAt(
+  command: PersistCommand,
+  paths: readonly string[],
+  inspections: Inspections,
+): RunReport {
+  const devices = inspections.map((inspection, device): DeviceReport => {
+    const path = paths[device] ?? "";
+    if (inspection.kind !== "inspected") {
+      const unknown = { transport: null, state: null, capabilities: null, registrations: null };
+      return { path, result: "failed", problem: inspection, detail: "", ...unknown };
+    }
+    const { transport, state, capabilities, registrations } = inspection;
+    const problem = problemOf(command, inspection);
+    const result = problem === null ? "nothing" : "failed";
+    return { path, transport, result, problem, detail: "", state, capabilities, registrations };
+  });
+  return { result: resultOf(command, devices), devices };
+}
+
+function problemOf(command: PersistCommand, { state, transport, capabilities }: Inspection): Problem | null {
+  if (command.kind === "check-key" && !state.keys.includes(command.key)) {
+    return { kind: "not-started", detail: `${nameKey(command.key)} is not registered` };
+  }
+  if (command.kind === "devtest" && capabilities !== null) {
+    const type = command.typeOf(transport);
+    if (!capabilities.types.includes(type)) {
+      return { kind: "unsupported", detail: `reservation type ${type} is not supported` };
+    }
+  }
+  return null;
+}
+
+function resultOf(command: PersistCommand, devices: readonly DeviceReport[]): RunResult {
+  const isReading =
+    command.kind === "read" || command.kind === "read-keys" || command.kind === "read-reservation";
+  // A VG may have PVs without persistent reservations; reading says so, and is no failure by that, as with lvm2's script.
+  const readable = devices.filter(({ problem }) => problem?.kind !== "unsupported");
+  const failing = isReading && readable.length > 0 ? readable : devices;
+  if (command.kind === "check-key") {
+    const has = devices.some(({ problem }) => problem === null);
+    const problems = devices.filter(({ problem }) => problem !== null);
+    const isOnlyMissing = problems.every(({ problem }) => problem?.kind === "not-started");
+    if (has && problems.length > 0 && isOnlyMissing) return "partial";
+  }
+  return runResult(failing);
+}

@@ -1,0 +1,47 @@
+import { openSyslog, type Syslog, type SyslogSeverity } from "../../plugins/native/syslog.ts";
+import { say, sayError } from "../streams.ts";
+import { printable } from "../table.ts";
+import type { PersistCommand } from "./command.ts";
+
+/** The program's name, on the terminal and in syslog. */
+export const SYSLOG_IDENT = "lvmpersist";
+
+/** Where a run's sentences go: to whoever called it, and when it changes something to syslog as well. */
+export interface Notes {
+  /** It went well. `to_log_only` where standard output carries JSON. */
+  success(text: string, to_log_only: boolean): void;
+  warn(text: string): void;
+  /** Hands back the exit status. */
+  error(text: string, exit_status: number): number;
+  /** Only for whoever called. */
+  hint(text: string): void;
+  log(severity: SyslogSeverity, text: string): void;
+}
+
+/** The indented form is that of lvm's own messages, among which these appear when lvm calls. */
+export function openNotes({ kind }: PersistCommand): Notes {
+  const isChange = ["start", "take-over", "stop", "remove", "clear"].includes(kind);
+  const opened = isChange ? openSyslog(SYSLOG_IDENT) : null;
+  // A host without syslog is no reason not to fence.
+  const syslog: Syslog | null = opened === null || "kind" in opened ? null : opened;
+  const log = (severity: SyslogSeverity, text: string): void => syslog?.write(severity, text);
+  const line = (text: string): string => `  ${SYSLOG_IDENT}: ${printable(text)}`;
+  return {
+    success(text, to_log_only) {
+      log("notice", text);
+      if (!to_log_only) say(line(text), 0);
+    },
+    warn(text) {
+      log("warning", text);
+      sayError(line(`warning: ${text}`), 0);
+    },
+    error(text, exit_status) {
+      log("err", text);
+      return sayError(line(text), exit_status);
+    },
+    hint(text) {
+      sayError(line(text), 0);
+    },
+    log,
+  };
+}

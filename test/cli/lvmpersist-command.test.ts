@@ -1,0 +1,158 @@
+import { describe, expect, test } from "bun:test";
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { type Invocation, readCommand } from "../../cli/lvmpersist/command.ts";
+import { devicesOf, findDevices, programProblem } from "../../cli/lvmpersist/devices.ts";
+import { PERSIST_EXIT } from "../../cli/lvmpersist/exit.ts";
+import { LIMITS } from "../../core/limits.ts";
+import { makeScratch } from "../rig/scratch.ts";
+import { runProgram } from "./stub-daemon.ts";
+
+function invocationOf(...words: string[]): Invocation {
+  const read = readCommand(words);
+  if (read.kind !== "invocation") throw new Error(JSON.stringify(read));
+  return read.invocation;
+}
+
+function messageOf(...words: string[]): string {
+  const read = readCommand(words);
+  return read.kind === "usage-error" ? read.message : read.kind;
+}
+
+const ON_SDA = ["--device", "/dev/sda"];
+
+describe("the command line of lvmpersist", () => {
+  test("lvm's own calls are understood", () => {
+    const words =
+      "start --ourkey 0x1000000000010001 --access sh --vg vg0 --ptpl --device /dev/sda --device /dev/sdb".split(
+        " ",
+      );
+    const invocation = invocationOf(...words);
+    expect(invocation).toMatchObject({
+      command: { kind: "start", our_key: 0x1000000000010001n, aptpl: true },
+      devices: ["/dev/sda", "/dev/sdb"],
+      vg_name: "vg0",
+    });
+    // lvm adds --access to remove as well.
+    const remove = "remove --ourkey 0x1 --removekey 0x2 --access sh --vg vg0 --device /dev/sda".split(" ");
+    expect(invocationOf(...remove).command).toEqual({ kind: "remove", our_key: 1n, remove_key: 2n });
+  });
+
+  test("start with --removekey is a take-over", () => {
+    const { command } = invocationOf("start", "--ourkey", "0x1", "--removekey", "0x2", ...ON_SDA);
+    expect(command).toMatchObject({ kind: "take-over", our_key: 1n, remove_key: 2n });
+  });
+
+  test("access and type choose the reservation by the kind of device", () => {
+    const typeOf = (...words: string[]) => {
+      const { command } = invocationOf("devtest", ...words, ...ON_SDA);
+      return command.kind === "devtest" ? [command.typeOf("scsi"), command.typeOf("multipath")] : [];
+    };
+    expect(typeOf()).toEqual(["WE", "WEAR"]);
+    expect(typeOf("--access", "sh")).toEqual(["WEAR", "WEAR"]);
+    expect(typeOf("--prtype", "EARO")).toEqual(["EARO", "EARO"]);
+  });
+
+  test("decimal keys are taken and shown in hex", () => {
+    expect(invocationOf("stop", "--ourkey", "255", ...ON_SDA).decimal_keys).toEqual([["ourkey", 255n]]);
+  });
+
+  test.each([
+    [["start", ...ON_SDA], "--ourkey"],
+    [["start", "--ourkey", "0x0", ...ON_SDA], "zero"],
+    [["start", "--ourkey", "0x12345678901234567", ...ON_SDA], "more than 16"],
+    [["start", "--ourkey", "0x1g", ...ON_SDA], "hex digits"],
+    [["start", "--ourkey", "0x1"], "--device or --vg"],
+    [["start", "--ourkey", "0x1", "--device", ""], "needs a path"],
+    [["start", "--ourkey", "0x1", "--removekey", "0x1", ...ON_SDA], "our own key"],
+    [["stop", "--ourkey", "0x1", "--removekey", "0x2", ...ON_SDA], "no option --removekey"],
+    [["read", "--key", "0x1", ...ON_SDA], "no option --key"],
+    [["check-key", ...ON_SDA], "--key"],
+    [["start", "--ourkey", "0x1", "--access", "ex", "--prtype", "WE", ...ON_SDA], "together"],
+    [["start", "--ourkey", "0x1", "--access", "rw", ...ON_SDA], "ex or sh"],
+    [["start", "--ourkey", "0x1", "--prtype", "XX", ...ON_SDA], "WE, EA, WERO"],
+    [["start", "--ourkey", "0x1", "--vg", "a b"], "no VG name"],
+    [["read", "/dev/sda"], "--device"],
+    [["read", "--reportformat", "xml", ...ON_SDA], "json_std"],
+    [["strat", ...ON_SDA], "start"],
+    [["start", "--ourky", "0x1", ...ON_SDA], "--ourkey"],
+  ])("%p is refused", (words, part) => {
+    expect(messageOf(...words)).toContain(part);
+  });
+
+  test("help is for no arguments, the command and both options", () => {
+    for (const words of [[], ["help"], ["-h"], ["start", "--help"]]) expect(messageOf(...words)).toBe("help");
+  });
+});
+
+describe("the devices of a run", () => {
+  test("a PV that is missing is a device that can't be reached, and is not left out", () => {
+    const rows = [
+      { vg_uuid: "u", pv_uuid: "p1", pv_name: "/dev/sda" },
+      { vg_uuid: "u", pv_uuid: "p2", pv_name: "[unknown]" },
+    ];
+    const found = devicesOf("vg0", rows);
+    expect(found).toMatchObject({
+      devices: [
+        { path: "/dev/sda", problem: null },
+        { path: "p2", problem: "PV p2 of VG vg0 is missing on this host" },
+      ],
+    });
+  });
+
+  test("two VGs of one name and a VG without PVs are refused", () => {
+    const row = (vg_uuid: string) => ({ vg_uuid, pv_uuid: "p", pv_name: "/dev/sda" });
+    expect(devicesOf("vg0", [row("u1"), row("u2")])).toMatchObject({ kind: "refused" });
+    expect(devicesOf("vg0", [])).toMatchObject({ exit_status: PERSIST_EXIT.not_found });
+  });
+
+  test("a device that is named twice is worked on once, and more than the bound is refused", async () => {
+    const found = await findDevices(["/dev/nope", "/dev/nope"], "vg0", undefined);
+    expect(found).toMatchObject({ devices: [{ path: "/dev/nope" }], notes: ["/dev/nope is named twice"] });
+    const many = Array.from({ length: LIMITS.persist_devices + 1 }, (_, index) => `/dev/nope${index}`);
+    expect((await findDevices(many, null, undefined)).kind).toBe("refused");
+  });
+
+  test("LVM_BINARY is run only where nobody but root can change it", async () => {
+    const scratch = makeScratch("lvm-binary");
+    try {
+      mkdirSync(scratch.file("open"));
+      const program = scratch.file("open/lvm");
+      writeFileSync(program, "#!/bin/sh\n", { mode: 0o755 });
+      chmodSync(scratch.file("open"), 0o777);
+      symlinkSync(program, scratch.file("link"));
+      expect(programProblem("lvm")).toContain("absolute");
+      expect(programProblem("/usr/../bin/env")).toContain("absolute");
+      expect(programProblem("/etc/passwd")).toContain("not a program");
+      expect(programProblem(program)).toContain("others than root may write");
+      expect(programProblem(scratch.file("link"))).toContain("others than root may write");
+      expect(programProblem("/usr/bin/env")).toBeNull();
+      expect(await findDevices([], "vg0", "./lvm")).toMatchObject({ exit_status: PERSIST_EXIT.config });
+    } finally {
+      scratch.remove();
+    }
+  });
+});
+
+describe("lvmpersist as a program", () => {
+  test("says what is wrong with each device that it can't use, and ends with the status for it", async () => {
+    const directory = await runProgram("lvmpersist", ["start", "--ourkey", "0x1", "--device", "/tmp"]);
+    expect(directory.exit_status).toBe(PERSIST_EXIT.unsupported);
+    expect(directory.stderr).toContain("/tmp is a directory");
+    const devices = ["--device", "/dev/null", "--device", "/nope"];
+    const two = await runProgram("lvmpersist", ["read", ...devices]);
+    expect(two.exit_status).toBe(PERSIST_EXIT.device);
+    expect(two.stdout).toContain("Device /dev/null: does not support PR");
+    expect(two.stdout).toContain("Device /nope: can't be read");
+  });
+
+  test("prints a row for every device in JSON", async () => {
+    const words = ["read", "--device", "/dev/null", "--device", "/nope", "--reportformat", "json_std"];
+    const { stdout } = await runProgram("lvmpersist", words);
+    const [{ run, device }] = JSON.parse(stdout).report;
+    expect(run[0]).toMatchObject({ command: "read", result: "gone", exit_status: PERSIST_EXIT.device });
+    expect(device).toMatchObject([
+      { device: "/dev/null", status: "unsupported", keys: null },
+      { device: "/nope", status: "gone", keys: null },
+    ]);
+  });
+});
