@@ -17,7 +17,16 @@ export type SettingsAnswer =
 
 /** The configuration to start with. Without a file of ours no parser is loaded, which would cost the first client 30 ms. */
 export async function readStartSettings(options: DaemonOptions, runner: Runner): Promise<SettingsAnswer> {
-  return resolved(options, runner, await loadStartConfig(loadOptions(options, runner)));
+  const start = await resolved(options, runner, await loadStartConfig(loadOptions(options, runner)));
+  if (start.kind === "wrong" || !needsLvmFiles(start.config)) return start;
+  const all = await readAllSettings(options, runner);
+  // A mistake in one of lvm's files is lvm's to refuse; who needs a setting from there says so.
+  return all.kind === "wrong" ? start : all;
+}
+
+/** The key of this host's reservations is made from local/host_id of lvmlocal.conf, and a parser is loaded already. */
+function needsLvmFiles({ lock_managers }: DaemonConfig): boolean {
+  return Object.values(lock_managers).includes("scsi-pr");
 }
 
 /** Reads all files again, for a daemon that runs; the caller keeps what it has when something is wrong. */

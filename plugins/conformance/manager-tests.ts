@@ -43,6 +43,12 @@ export function managerTests(harness: ConformanceHarness, inWorld: InWorld): voi
         must(first !== undefined, "a host");
         const args = await initVg(harness, first, "fresh");
         must(/^\d+\.\d+\.\d+:./.test(args), `lock args "${args}" do not begin with a version and a colon`);
+        // lvm refuses metadata with others, and further colons in version 1.
+        must(/^[\w.+:-]+$/.test(args), `lock args "${args}" have characters that lvm does not take`);
+        must(
+          !args.startsWith("1.") || args.indexOf(":") === args.lastIndexOf(":"),
+          `lock args "${args}" of version 1 have more than one colon`,
+        );
         must(
           args.length <= LOCK_ARGS_LENGTH_MAX,
           `lock args "${args}" are longer than ${LOCK_ARGS_LENGTH_MAX}`,

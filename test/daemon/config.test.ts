@@ -126,3 +126,23 @@ test("without a file of ours the start loads no parser", async () => {
   expect(answer.kind).toBe("config");
   scratch.remove();
 });
+
+test("scsi-pr gets its own section and lvm's host_id, under the lock type that it serves", async () => {
+  const scratch = makeScratch("scsi-pr");
+  const write = (name: string, text: string): void => writeFileSync(`${scratch.path}/${name}`, text);
+  write("lvmlocal.conf", "local {\n\thost_id = 7\n}\n");
+  write(
+    "lvmlockd.conf",
+    'lock_managers {\n\tdlm = "scsi-pr"\n}\nscsi_pr {\n\tpvs = "vg0:/dev/disk/by-id/x"\n}\n',
+  );
+  const answer = await readStartSettings({ ...DEFAULT_OPTIONS, config_dir: scratch.path }, ROOT);
+  expect(answer.kind === "config" && answer.config.manager_settings.dlm).toEqual({
+    lvm_path: "/usr/sbin/lvm",
+    pvs: ["vg0:/dev/disk/by-id/x"],
+    host_id: 7,
+  });
+  write("lvmlocal.conf", "local {");
+  const unreadable = await readStartSettings({ ...DEFAULT_OPTIONS, config_dir: scratch.path }, ROOT);
+  expect(unreadable.kind === "config" && unreadable.config.manager_settings.dlm?.host_id).toBe(0);
+  scratch.remove();
+});

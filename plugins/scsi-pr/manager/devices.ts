@@ -14,6 +14,8 @@ export interface HeldPv {
   readonly changed: Changed;
   /** The device's generation (PRgeneration) when it was last known that this very nexus is registered; -1: not known. */
   generation: number;
+  /** When it was last looked at which of the device's paths are registered, in the clock of performance.now(). */
+  nexuses_at_ms: number;
   /** Since when the device has not answered, in the clock of performance.now(); -1 while it answers. */
   silent_since_ms: number;
 }
@@ -54,7 +56,7 @@ function observe(open: OpenDevice, pv: Pv): Seen | PrRefusal {
   const type = reservationType(device.transport);
   const changed = { registered: false, reserved: false, preempted: false };
   return {
-    held: { pv, device, type, changed, generation: -1, silent_since_ms: -1 },
+    held: { pv, device, type, changed, generation: -1, nexuses_at_ms: 0, silent_since_ms: -1 },
     observation: { pv, transport: device.transport, keys: keys.keys, reservation: read.reservation },
   };
 }

@@ -12,9 +12,10 @@ export type LvmReport =
 
 /**
  * What makes a report safe to ask for from inside lvmlockd: the lvm command that waits for our answer holds lvm's file locks
- * and a lock of ours, so this one may take neither, and it may not connect to us.
+ * and a lock of ours, so this one may take neither, and it may not connect to us. Without us lvm passes over shared VGs, unless
+ * it is told to show them.
  */
-const WITHOUT_LOCKS = ["--nolocking", "--readonly", "--config", "global{use_lvmlockd=0}"];
+const WITHOUT_LOCKS = ["--nolocking", "--readonly", "--config", "global{use_lvmlockd=0}", "--shared"];
 
 /** lvm reads PATH for its helpers and LC_ALL for its messages; nothing else of our surroundings is its business. */
 function environment(): Record<string, string> {

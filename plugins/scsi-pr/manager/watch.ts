@@ -71,7 +71,13 @@ function lookAt(state: LockspaceState, held: HeldPv): Verdict {
       kind: "lost",
       reason: `the reservation of ${pv.path} was made one of another type (${reservation.type})`,
     };
-  return generation === held.generation ? OURS : lookAtNexus(state, held);
+  if (generation === held.generation && !pathsAreDue(held)) return OURS;
+  return lookAtNexus(state, held);
+}
+
+/** A multipath map's paths come and go without the device's generation telling, and one that is not registered can't write. */
+function pathsAreDue({ device, nexuses_at_ms }: HeldPv): boolean {
+  return device.transport === "multipath" && performance.now() - nexuses_at_ms >= DEADLINES.pr_paths_ms;
 }
 
 /**
@@ -79,7 +85,10 @@ function lookAt(state: LockspaceState, held: HeldPv): Verdict {
  * costs a REGISTER of our key by itself, which raises the generation, so it is not done at every look.
  */
 function lookAtNexus(state: LockspaceState, held: HeldPv): Verdict {
-  const { device, pv } = held;
+  const { pv } = held;
+  // An open multipath map knows the paths that it had when it was opened.
+  if (held.device.transport === "multipath") openAgain(state, held);
+  const { device } = held;
   const repaired = device.repairNexuses({ key: state.key });
   if (repaired.kind === "conflict") return { kind: "lost", reason: stolen(pv.path, state) };
   if (repaired.kind !== "done") return silentPv(state, held, repaired);
@@ -89,7 +98,15 @@ function lookAtNexus(state: LockspaceState, held: HeldPv): Verdict {
     return { kind: "lost", reason: stolen(pv.path, state) };
   const read = device.readReservation();
   held.generation = read.kind === "done" ? read.generation : -1;
+  held.nexuses_at_ms = performance.now();
   return OURS;
+}
+
+function openAgain(state: LockspaceState, held: HeldPv): void {
+  const opened = state.tools.open(held.pv.path);
+  if (opened.kind !== "done") return;
+  held.device.close();
+  held.device = opened.device;
 }
 
 function stolen(path: string, { key }: LockspaceState): string {
@@ -105,11 +122,7 @@ function silentPv(state: LockspaceState, held: HeldPv, { detail }: PrRefusal): V
     held.silent_since_ms = performance.now();
     logLine(state, "warning", `nothing is known of the reservation of ${held.pv.path}: ${detail}`);
   }
-  const opened = state.tools.open(held.pv.path);
-  if (opened.kind === "done") {
-    held.device.close();
-    held.device = opened.device;
-  }
+  openAgain(state, held);
   return { kind: "silent", reason: detail };
 }
 
