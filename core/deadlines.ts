@@ -100,6 +100,17 @@ export const DEADLINES = {
   dlm_refresh_ms: 55_000,
   /** How often dlm_controld is asked whether they have. */
   dlm_refresh_look_ms: 50,
+  /**
+   * lvmpersist on all PVs of a VG, for one step of a fence or a start: a device that does not answer takes up to two SCSI timeouts
+   * of 30 s, beside the others. A little less than the next one, so that the program is ended before the core gives it up.
+   */
+  lvmpersist_ms: 75_000,
+  /** A fence or a start at the reservations: up to three runs of lvmpersist, and none after one that hit its own deadline. */
+  reservation_call_ms: 100_000,
+  /** After the failed removal of a failed host's key nobody tries again for this long, then for twice as long and so on, */
+  fence_again_first_ms: 5000,
+  /** up to this: a VG whose storage can't be written needs a person, who then does not want to wait for long. */
+  fence_again_max_ms: 300_000,
   /** Between two log entries that say that no more clients fit. */
   full_report_ms: 60_000,
   /** A PERSISTENT RESERVE IN, or a NVMe report: reading a state that the device has in memory. */

@@ -53,7 +53,17 @@ const ROOMS: readonly (readonly [room: string, may_import: readonly string[]])[]
   ],
   [
     "core/daemon",
-    ["package.json", "core", "plugins/host", "plugins/native", "plugins/contract.ts", "grammar"],
+    [
+      "package.json",
+      "core",
+      "plugins/host",
+      "plugins/native",
+      "plugins/contract.ts",
+      // What a host's reservation key is made of: no rule of that plugin, but lvm's, and needed wherever keys are spoken of.
+      "plugins/scsi-pr/keys.ts",
+      "plugins/scsi-pr/reservable.ts",
+      "grammar",
+    ],
   ],
   ["cli", ["package.json", "core", "plugins", "grammar"]],
 ];

@@ -5,6 +5,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, writeSync } from "node:fs";
 import { EXIT } from "../errors.ts";
+import { ownCall } from "./own-program.ts";
 
 /** Tells the second process that it is the one, and on which descriptor the first one listens. */
 const MARK = "LVMLOCKD_READY_FD";
@@ -43,26 +44,12 @@ export function callerOf(env: Readonly<Record<string, string | undefined>>): Cal
   };
 }
 
-/** The command line of this process, for starting it again: an executable that was compiled has no script of its own. */
-function ownCommand(): { readonly program: string; readonly words: readonly string[] } {
-  const compiled = Bun.main.startsWith("/$bunfs/");
-  return {
-    program: process.execPath,
-    // The second process starts in the caller's directory, too: its bunfig.toml and .env must not be loaded there either.
-    words: [
-      ...(compiled ? [] : ["--config=/dev/null", "--no-env-file", "run", Bun.main]),
-      ...process.argv.slice(2),
-    ],
-  };
-}
-
 /** Starts this program again in the background; the answer is its exit status, or 0 when it serves. */
 export function startInBackground(): Promise<number> {
-  const { program, words } = ownCommand();
+  const { program, words, argv0 } = ownCall();
   const { promise, resolve } = Promise.withResolvers<number>();
   const child = spawn(program, words, {
-    // The name decides which program the compiled executable is.
-    argv0: process.argv0,
+    argv0,
     detached: true,
     env: { ...process.env, [MARK]: String(READY_FD) },
     stdio: ["ignore", "ignore", "ignore", "pipe"],

@@ -13,6 +13,7 @@ import type { Adopted } from "./effects.ts";
 import type { Journal } from "./journal/file.ts";
 import { activatedFd, type ListenAnswer, listenOnFd, listenOnPath } from "./listen.ts";
 import type { Log } from "./log/log.ts";
+import type { ProgramCall } from "./own-program.ts";
 import { type PidFile, takePidFile } from "./pid-file.ts";
 import { createShell, type Shell } from "./shell.ts";
 
@@ -28,6 +29,10 @@ export interface Surroundings {
   readonly version: string;
   /** Our lvmlockctl, "" when unknown. */
   readonly lvmlockctl_path: string;
+  /** Our lvmpersist. */
+  readonly lvmpersist: ProgramCall;
+  /** Where lvm notes which reservation key it uses for which VG. */
+  readonly key_directory: string;
   readonly now_ms: () => number;
   /** The `reload` request; the answer is whether the new settings were good. */
   readonly reload: () => Promise<boolean>;

@@ -7,7 +7,7 @@ import type { PluginHost } from "../../plugins/host/host.ts";
 import { unreachable } from "../assert.ts";
 import { DEADLINES } from "../deadlines.ts";
 import { wireResult } from "../errors.ts";
-import type { Ask, Effect, Locking, LockingEvent, ManagerAnswer } from "../locking/api.ts";
+import type { Ask, AskReservations, Effect, Locking, LockingEvent, ManagerAnswer } from "../locking/api.ts";
 import { OP_NUMBER, type Reply } from "../wire/message.ts";
 import type { Journal } from "./journal/file.ts";
 import type { Log } from "./log/log.ts";
@@ -18,6 +18,11 @@ export type Adopted = Extract<Effect, { readonly kind: "adopted" }>;
 export interface EffectsOptions {
   readonly locking: Locking;
   readonly managers: Pick<PluginHost, "ask" | "forgetLockspace">;
+  /** Work on reservation keys; the answer comes later. */
+  readonly reservations: (
+    ask: AskReservations,
+    later: (call_id: number, answer: ManagerAnswer) => void,
+  ) => void;
   readonly journal: Journal;
   readonly log: Log;
   readonly now_ms: () => number;
@@ -82,6 +87,9 @@ export function createEffects(options: EffectsOptions): Effects {
         return;
       case "ask":
         ask(effect);
+        return;
+      case "ask-reservations":
+        options.reservations(effect, answerLater);
         return;
       case "journal":
         if (journal.append(effect.record)) unwritten_claims++;

@@ -16,6 +16,7 @@ import { lineSink } from "./log/sink.ts";
 import { type Notifier, openNotifier } from "./notify.ts";
 import { openFilesLimit } from "./open-files.ts";
 import type { DaemonOptions } from "./options.ts";
+import { siblingCall } from "./own-program.ts";
 import { readAllSettings, readStartSettings, reportUnchangeable } from "./settings.ts";
 import { welcomeText } from "./welcome.ts";
 
@@ -67,6 +68,8 @@ async function serve(state: ProcessState): Promise<number> {
     sys: "/sys",
     version: packageFile.version,
     lvmlockctl_path: lvmlockctlPath(),
+    lvmpersist: siblingCall("lvmpersist"),
+    key_directory: "/var/lib/lvm",
     now_ms: () => performance.now(),
     reload,
     defect,

@@ -9,12 +9,13 @@ import { type Clients, createClients } from "./clients.ts";
 import type { DaemonConfig } from "./config.ts";
 import type { Connection } from "./connection.ts";
 import type { Surroundings } from "./daemon.ts";
-import { type Adopted, createEffects, type Effects } from "./effects.ts";
+import { type Adopted, createEffects, type Effects, type EffectsOptions } from "./effects.ts";
 import { globalLockPlace } from "./info/json.ts";
 import type { DaemonRow } from "./info/report.ts";
 import { createInfoRequests } from "./info/requests.ts";
 import type { Journal } from "./journal/file.ts";
 import { firstReservedFd } from "./open-files.ts";
+import type { Reservations } from "./reservations/reservations.ts";
 
 /** What the daemon as a whole is told. */
 export interface ShellEvents {
@@ -55,7 +56,8 @@ export async function createShell(
     debug: log.isDebugging(),
   });
   const reply = (client_id: number, answer: Reply): void => clients.reply(client_id, answer);
-  const effects = createEffects({ locking, managers, journal, log, now_ms, reply, ...events });
+  const reservations = reservationWork(surroundings);
+  const effects = createEffects({ locking, managers, reservations, journal, log, now_ms, reply, ...events });
   let served = 0;
   let adoption: DaemonRow["adoption"] = config.adopt ? "running" : "off";
   const started_ms = now_ms();
@@ -123,6 +125,22 @@ export async function createShell(
     setAdoption(state) {
       adoption = state;
     },
+  };
+}
+
+/** Loaded when it is first wanted: most hosts have no VG that needs it, and the first client waits for what is loaded at the start. */
+function reservationWork({ lvmpersist, key_directory, log }: Surroundings): EffectsOptions["reservations"] {
+  let made: Promise<Reservations> | null = null;
+  const make = async (): Promise<Reservations> => {
+    const [{ createReservations }, { lvmpersistRunner }] = await Promise.all([
+      import("./reservations/reservations.ts"),
+      import("./reservations/lvmpersist.ts"),
+    ]);
+    return createReservations({ run: lvmpersistRunner(lvmpersist), key_directory, log });
+  };
+  return (ask, later) => {
+    made ??= make();
+    void made.then((reservations) => reservations.ask(ask, later));
   };
 }
 

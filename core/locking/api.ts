@@ -65,7 +65,7 @@ export type LockingEvent =
   | { readonly kind: "request"; readonly client_id: number; readonly request: Request }
   /** The reply to the client's latest request could not be delivered: an LV lock that it granted is released again. */
   | { readonly kind: "undelivered"; readonly client_id: number }
-  /** The answer to an `ask`: what the plugin's method returned, or a Refused that the host made. */
+  /** The answer to an `ask` or `ask-reservations`: what the plugin's method returned, or a Refused that the shell made. */
   | { readonly kind: "answer"; readonly call_id: number; readonly answer: ManagerAnswer }
   | { readonly kind: "lockspace-lost"; readonly lockspace_name: string; readonly reason: string }
   | { readonly kind: "adopt"; readonly lockspaces: readonly AdoptableLockspace[] }
@@ -95,6 +95,31 @@ export type AskTarget =
       readonly identity: LockspaceIdentity;
       readonly method: LockspaceMethod;
     };
+
+/**
+ * Work on this host's persistent reservations of a VG's devices, which the shell has done by another program. `checkKey`: our key,
+ * of whatever generation, is registered on every PV. `correctKey`: the key of our present generation is registered on every PV, in
+ * place of one of an earlier generation. `removeKey`: another host's key is on no PV any more, by what the PVs say afterwards.
+ */
+export type ReservationMethod = "checkKey" | "correctKey" | "removeKey";
+
+/** A host in one of its lives: the generation counts how often it has joined the lockspace. */
+export interface HostLife {
+  readonly host_id: number;
+  readonly generation: number;
+}
+
+/** Answered like an Ask, with a plain `done` or a Refused whose detail says what is so on which device. */
+export interface AskReservations {
+  readonly kind: "ask-reservations";
+  readonly call_id: number;
+  readonly method: ReservationMethod;
+  readonly vg_name: string;
+  readonly vg_uuid: string;
+  readonly own: HostLife;
+  /** Whose key goes; null unless the method is removeKey. */
+  readonly removed: HostLife | null;
+}
 
 export interface Ask {
   readonly kind: "ask";
@@ -134,6 +159,7 @@ export type LogLevel = "error" | "warning" | "notice" | "info" | "debug";
 export type Effect =
   | { readonly kind: "reply"; readonly client_id: number; readonly reply: Reply }
   | Ask
+  | AskReservations
   /** The lockspace handle of `key` is not needed any more. */
   | { readonly kind: "forget-lockspace"; readonly lock_type: LockType; readonly key: number }
   | { readonly kind: "journal"; readonly record: JournalRecord }
@@ -166,9 +192,22 @@ export interface WaiterView {
   readonly mode: HeldMode;
   readonly persistent: boolean;
   readonly since_ms: number;
-  /** A client of this host is in front, another host holds it, or the manager is being asked. */
-  readonly waits_for: "local" | "remote" | "manager";
+  /** A client of this host is in front, another host holds it, the manager is being asked, or a failed owner is being cut off. */
+  readonly waits_for: "local" | "remote" | "manager" | "fence";
+  /** Whose key is being removed, when that is what it waits for. */
+  readonly fence: HostLife | null;
   readonly retries: number;
+}
+
+/** The removal of a failed host's reservation key from the PVs of a VG, in this host's present life there. */
+export interface FenceView extends HostLife {
+  /** "removed" also means that the lock manager was told that the host is dead. */
+  readonly state: "waiting" | "removed" | "failed";
+  /** Why it failed; "" otherwise. */
+  readonly detail: string;
+  readonly attempts: number;
+  /** When it came into its state. */
+  readonly since_ms: number;
 }
 
 export interface ResourceView {
@@ -198,6 +237,8 @@ export interface LockspaceView {
   readonly killed_reason: string;
   readonly global_lock_enabled: boolean;
   readonly fence_pr: boolean;
+  /** Oldest first. */
+  readonly fences: readonly FenceView[];
   readonly no_timeout: boolean;
   readonly start_client_id: number;
   /** Calls at the lock manager right now, for "why is it stuck". */

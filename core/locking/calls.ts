@@ -5,11 +5,19 @@ import { assert } from "../assert.ts";
 import { DEADLINES } from "../deadlines.ts";
 import { type ErrorName, wireResult } from "../errors.ts";
 import type { Request } from "../wire/message.ts";
-import type { AskTarget, LockspaceMethod, ManagerAnswer, ManagerMethod } from "./api.ts";
+import type {
+  AskTarget,
+  HostLife,
+  LockspaceMethod,
+  ManagerAnswer,
+  ManagerMethod,
+  ReservationMethod,
+} from "./api.ts";
 import { continueStop } from "./lockspace-stop.ts";
 import type {
   CallDone,
   Client,
+  Fence,
   Lock,
   Lockspace,
   PendingCall,
@@ -20,7 +28,7 @@ import type {
 } from "./state.ts";
 
 /** How long each method may take before its request is answered without it. */
-const DEADLINE_MS: Readonly<Record<LockspaceMethod | ManagerMethod, number>> = {
+const DEADLINE_MS: Readonly<Record<LockspaceMethod | ManagerMethod | ReservationMethod, number>> = {
   prepare: DEADLINES.manager_prepare_ms,
   join: DEADLINES.manager_join_ms,
   leave: DEADLINES.manager_leave_ms,
@@ -41,6 +49,9 @@ const DEADLINE_MS: Readonly<Record<LockspaceMethod | ManagerMethod, number>> = {
   renameVg: DEADLINES.manager_init_ms,
   setLockArgs: DEADLINES.manager_init_ms,
   refreshLv: DEADLINES.manager_refresh_ms,
+  checkKey: DEADLINES.reservation_call_ms,
+  correctKey: DEADLINES.reservation_call_ms,
+  removeKey: DEADLINES.reservation_call_ms,
 };
 
 /** The parts of a call that its kind needs; all of them named, so that every record has the same shape. */
@@ -52,6 +63,7 @@ export interface CallParts {
   readonly mode?: HeldMode;
   readonly number?: number;
   readonly probe?: Probe | null;
+  readonly fence?: Fence | null;
 }
 
 function targetOf(lockspace: Lockspace, method: LockspaceMethod): AskTarget {
@@ -64,10 +76,15 @@ function targetOf(lockspace: Lockspace, method: LockspaceMethod): AskTarget {
   return target;
 }
 
-function start(
+interface CallFacts {
+  readonly method: LockspaceMethod | ManagerMethod | ReservationMethod;
+  readonly lock_type: LockType;
+}
+
+/** Enters a call; what asks for it is the caller's to say. */
+function enter(
   state: State,
-  target: AskTarget,
-  args: object,
+  { method, lock_type }: CallFacts,
   done: CallDone,
   lockspace: Lockspace | null,
   resource: Resource | null,
@@ -77,8 +94,8 @@ function start(
   const call: PendingCall = {
     id,
     done,
-    deadline_ms: state.now_ms + DEADLINE_MS[target.method],
-    lock_type: target.lock_type,
+    deadline_ms: state.now_ms + DEADLINE_MS[method],
+    lock_type,
     lockspace,
     resource,
     client: parts.client ?? null,
@@ -88,6 +105,7 @@ function start(
     mode: parts.mode ?? "sh",
     number: parts.number ?? 0,
     probe: parts.probe ?? null,
+    fence: parts.fence ?? null,
     late: false,
   };
   // The first one of several: nothing can be late before the next look.
@@ -98,7 +116,20 @@ function start(
     assert(resource.call === null, "a resource has one manager call at a time");
     resource.call = call;
   }
-  state.effects.push({ kind: "ask", call_id: id, target, args });
+  return call;
+}
+
+function start(
+  state: State,
+  target: AskTarget,
+  args: object,
+  done: CallDone,
+  lockspace: Lockspace | null,
+  resource: Resource | null,
+  parts: CallParts,
+): PendingCall {
+  const call = enter(state, target, done, lockspace, resource, parts);
+  state.effects.push({ kind: "ask", call_id: call.id, target, args });
   return call;
 }
 
@@ -137,6 +168,25 @@ export function askManager(
   parts: CallParts,
 ): PendingCall {
   return start(state, { kind: "manager", lock_type, method }, args, done, null, null, parts);
+}
+
+/**
+ * Has something done about the reservation keys of the lockspace's VG. The lockspace is not stopped before our own key is seen to;
+ * the removal of another one is nothing that a stop waits for.
+ */
+export function askReservations(
+  state: State,
+  lockspace: Lockspace,
+  method: ReservationMethod,
+  removed: HostLife | null,
+  done: CallDone,
+  parts: CallParts,
+): PendingCall {
+  const { lock_type, vg_name, vg_uuid, host_id } = lockspace.identity;
+  const call = enter(state, { method, lock_type }, done, removed === null ? lockspace : null, null, parts);
+  const own = { host_id, generation: lockspace.generation };
+  state.effects.push({ kind: "ask-reservations", call_id: call.id, method, vg_name, vg_uuid, own, removed });
+  return call;
 }
 
 /** Hands an answer to whom it is for. An answer to a call that is not known is ignored: the host never sends two. */

@@ -56,6 +56,11 @@ function checkResource(state: State, resource: Resource): void {
   }
   const head = queue[0];
   if (call !== null || head === undefined || resource.remote !== null) return;
+  assert(
+    resource.fence === null || resource.fence.waiting.has(resource),
+    "who waits for a fence is told of its end",
+  );
+  if (resource.fence !== null) return;
   const grantable = mode === "un" || (mode === "sh" && head.mode === "sh");
   const comes_up = resource.retry_at_ms > 0 && state.timers.nextAt_ms() <= resource.retry_at_ms;
   assert(!grantable || comes_up, "the head of a queue waits for a holder or for a retry, never for nothing");

@@ -6,12 +6,13 @@
 import { DEADLINES } from "../deadlines.ts";
 import { wireResult } from "../errors.ts";
 import { adoptionEnded } from "./adopt.ts";
+import { fenceLate } from "./fencing.ts";
 import { noteIncident } from "./incidents.ts";
 import { abandon, cancelQueue } from "./lock.ts";
-import { answerStartWaits, noteStartFailure } from "./lockspace-start.ts";
 import { lateDetail } from "./on-resource.ts";
 import { probeLate } from "./probe.ts";
 import { reply } from "./replies.ts";
+import { answerStartWaits, noteStartFailure } from "./start-waits.ts";
 import type { Lockspace, PendingCall, Resource, State } from "./state.ts";
 
 const ETIMEDOUT = wireResult("ETIMEDOUT");
@@ -27,6 +28,10 @@ export function findLateCalls(state: State): void {
 
 function becomeLate(state: State, call: PendingCall): void {
   call.late = true;
+  if (call.fence !== null) {
+    fenceLate(state, call);
+    return;
+  }
   const { resource, lockspace, client, request, waiter } = call;
   const name = lockspace?.identity.lockspace_name ?? call.lock_type;
   const detail =

@@ -12,6 +12,7 @@ import type { ManagerAnswer } from "./api.ts";
 import { askResource, refusalResult, resultNumber } from "./calls.ts";
 import { requestConvert } from "./convert.ts";
 import { describeCircle, findCircle } from "./deadlock.ts";
+import { recover } from "./fencing.ts";
 import { countDuplicates } from "./global-lock.ts";
 import { recordHeld, recordTruth } from "./journaling.ts";
 import { log, reply } from "./replies.ts";
@@ -143,7 +144,7 @@ export function abandon(waiter: Waiter): void {
 /** Grants or asks for the head of the queue; false when nothing can be done about it now. */
 export function grantHead(state: State, resource: Resource): boolean {
   const head = resource.queue[0];
-  if (head === undefined || resource.mode === "ex") return false;
+  if (head === undefined || resource.mode === "ex" || resource.fence !== null) return false;
   if (resource.mode === "sh") {
     if (head.mode === "ex") return false;
     resource.queue.shift();
@@ -243,7 +244,10 @@ function refusedGroup(resource: Resource, head: Waiter): Waiter[] {
   return end < 0 ? [...queue] : queue.slice(0, end);
 }
 
-function lockRefused(state: State, resource: Resource, head: Waiter, refused: Refused): void {
+function lockRefused(state: State, resource: Resource, head: Waiter, answer: Refused): void {
+  const refused =
+    answer.retry === "after-fence" && !head.abandoned ? recover(state, resource, answer) : answer;
+  if (refused === null) return;
   const group = refusedGroup(resource, head);
   if (refused.code === "EUNATCH") forgetGlobalLock(state, resource);
   const again =
@@ -273,6 +277,16 @@ function lockRefused(state: State, resource: Resource, head: Waiter, refused: Re
   const pause_ms = withJitter_ms(resource.retry_delay_ms, state.random);
   resource.retry_at_ms = Math.min(next_ms, state.now_ms + pause_ms);
   state.timers.push({ at_ms: resource.retry_at_ms, kind: "retry", resource });
+}
+
+/** Answers the head of the queue and those who would be refused with it. */
+export function refuseHead(state: State, resource: Resource, refused: Refused): void {
+  const head = resource.queue[0];
+  if (head === undefined) return;
+  for (const waiter of refusedGroup(resource, head)) {
+    abandon(waiter);
+    refuseWaiter(state, waiter, refused);
+  }
 }
 
 function refuseWaiter(state: State, waiter: Waiter, refused: Refused): void {

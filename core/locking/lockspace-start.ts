@@ -1,19 +1,20 @@
 /** Starting lockspaces: start_vg, the global lock's own lockspace, and start_wait. */
 
-import type { Adopt, LockType } from "../../plugins/contract.ts";
+import type { Adopt, LockType, TakeOver } from "../../plugins/contract.ts";
 import { assert } from "../assert.ts";
 import { wireResult } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { OP_NUMBER, type Request } from "../wire/message.ts";
 import { adoptLocks } from "./adopt.ts";
 import type { AdoptableLockspace, ManagerAnswer } from "./api.ts";
-import { askLockspace, refusalResult, resultNumber } from "./calls.ts";
+import { askLockspace, askReservations, refusalResult, resultNumber, resultString } from "./calls.ts";
 import { noteEnabled, routeGlobalLock } from "./global-lock.ts";
 import { noteIncident } from "./incidents.ts";
 import { recordStarted, recordStopped } from "./journaling.ts";
 import { makeLockspace } from "./lockspace.ts";
-import { removeLockspace, stopEnded } from "./lockspace-stop.ts";
+import { beginStop, removeLockspace, stopEnded } from "./lockspace-stop.ts";
 import { log, reply, replyFlags, replyLockType } from "./replies.ts";
+import { answerStartWaits, noteStartFailure } from "./start-waits.ts";
 import type { Client, Lockspace, PendingCall, State } from "./state.ts";
 
 export function startVg(state: State, client: Client, request: Request): void {
@@ -23,6 +24,13 @@ export function startVg(state: State, client: Client, request: Request): void {
   if (vg_lock_type === "none" || vg_lock_type === "bad") {
     refuse(wireResult("EINVAL"), "start_vg needs the VG's lock type");
     return;
+  }
+  if (request.name === "takeover_vg") {
+    const problem = takeOverProblem(state, vg_lock_type, request.remove_key);
+    if (problem !== null) {
+      refuse(wireResult(problem.code), problem.detail);
+      return;
+    }
   }
   if (state.quitting) {
     refuse(wireResult("ESTALE"), "lvmlockd is shutting down");
@@ -47,7 +55,51 @@ export function startVg(state: State, client: Client, request: Request): void {
   const lockspace = newVgLockspace(state, vg_lock_type, request, client.id);
   client.starts.add(lockspace);
   startGlobalFor(state);
-  askLockspace(state, lockspace, "prepare", { repair: request.opts.repair }, prepared, { client, request });
+  if (lockspace.fence_pr)
+    askReservations(state, lockspace, "checkKey", null, keyChecked, { client, request });
+  else askPrepare(state, lockspace, client, request);
+}
+
+function askPrepare(state: State, lockspace: Lockspace, client: Client | null, request: Request): void {
+  const args = { repair: request.opts.repair, ...takeOverOf(request) };
+  askLockspace(state, lockspace, "prepare", args, prepared, { client, request });
+}
+
+/**
+ * A VG whose failed hosts are cut off by their reservation keys is started only by a host that can be cut off itself: one without
+ * a registered key would write on when its locks are given away.
+ */
+function keyChecked(state: State, call: PendingCall, answer: ManagerAnswer): void {
+  const { lockspace, client, request } = call;
+  assert(lockspace !== null && request !== null, "the key is checked for a start");
+  if (answer.kind === "refused") startFailed(state, lockspace, call, answer);
+  else if (!lockspace.stop_wanted) askPrepare(state, lockspace, call.late ? null : client, request);
+  else if (client !== null && !call.late) refuseStopped(state, client, request);
+}
+
+function refuseStopped(state: State, client: Client, request: Request): void {
+  const detail = "the VG was stopped before it had started";
+  reply(state, client, request, null, wireResult("ECANCELED"), { detail });
+}
+
+/** "0x" and 1 to 16 lower-case hex digits, the first of which is no zero: how a key crosses to a manager. */
+const KEY_TEXT = /^0x[1-9a-f][0-9a-f]{0,15}$/;
+
+function takeOverProblem(
+  state: State,
+  lock_type: LockType,
+  remove_key: string,
+): { readonly code: "EINVAL" | "EPROTONOSUPPORT"; readonly detail: string } | null {
+  const manager = state.options.managers[lock_type];
+  if (manager?.capabilities.take_over !== true) {
+    const detail = `the lock manager ${manager?.name ?? lock_type} has no take-over`;
+    return { code: "EPROTONOSUPPORT", detail };
+  }
+  if (KEY_TEXT.test(remove_key)) return null;
+  return {
+    code: "EINVAL",
+    detail: "takeover_vg needs removekey, the key to remove as 0x and 1 to 16 hex digits",
+  };
 }
 
 function newVgLockspace(state: State, lock_type: LockType, request: Request, client_id: number): Lockspace {
@@ -81,6 +133,15 @@ function startGlobalFor(state: State): void {
   if (state.gl_type === null || state.globals.has(state.gl_type)) return;
   if (state.options.managers[state.gl_type]?.capabilities.global_lock === "own")
     startGlobal(state, state.gl_type);
+}
+
+/** A take-over is a start for a person who wants to know how it went. */
+function waitsForJoin(request: Request | null): boolean {
+  return request !== null && (request.opts.wait || request.name === "takeover_vg");
+}
+
+function takeOverOf(request: Request | null): { readonly take_over?: TakeOver } {
+  return request?.name === "takeover_vg" ? { take_over: { remove_key: request.remove_key } } : {};
 }
 
 export function startGlobal(state: State, lock_type: LockType): Lockspace {
@@ -122,7 +183,7 @@ function prepared(state: State, call: PendingCall, answer: ManagerAnswer): void 
   if (answer.global_lock === "enabled" && state.gl_vg === "" && !lockspace.is_global) {
     state.gl_vg = lockspace.identity.vg_name;
   }
-  const wait = request?.opts.wait === true;
+  const wait = waitsForJoin(request);
   if (client !== null && request !== null && !wait && !call.late) {
     replyStarted(
       state,
@@ -133,17 +194,15 @@ function prepared(state: State, call: PendingCall, answer: ManagerAnswer): void 
     );
   }
   if (lockspace.stop_wanted) {
-    if (wait && client !== null && request !== null && !call.late) {
-      const detail = "the VG was stopped before it had started";
-      reply(state, client, request, null, wireResult("ECANCELED"), { detail });
-    }
+    if (wait && client !== null && request !== null && !call.late) refuseStopped(state, client, request);
     return;
   }
   lockspace.state = "joining";
   recordStarted(state, lockspace);
   const adopt: Adopt =
     lockspace.is_global || lockspace.adoption !== null ? "if-orphan" : (request?.opts.adopt ?? "no");
-  const args = { adopt, nodelay: request?.opts.nodelay === true, repair: request?.opts.repair === true };
+  const nodelay = request?.opts.nodelay === true;
+  const args = { adopt, nodelay, repair: request?.opts.repair === true, ...takeOverOf(request) };
   // Whoever was told that prepare was late gets no second reply from the join.
   const waits = wait && !call.late;
   askLockspace(state, lockspace, "join", args, joined, {
@@ -188,7 +247,19 @@ function joined(state: State, call: PendingCall, answer: ManagerAnswer): void {
   }
   lockspace.generation = resultNumber(answer, "generation");
   if (answer.global_lock === "enabled" && !lockspace.is_global) noteEnabled(state, lockspace);
-  if (client !== null && request !== null && !call.late) reply(state, client, request, null, 0);
+  // A lockspace that is taken over from an earlier daemon has the generation, and so the key, that it had before.
+  if (lockspace.fence_pr && lockspace.start_client_id !== 0 && !lockspace.stop_wanted) {
+    const waiting = call.late ? { client: null, request: null } : { client, request };
+    askReservations(state, lockspace, "correctKey", null, keyCorrected, waiting);
+    return;
+  }
+  if (client !== null && request !== null && !call.late)
+    reply(state, client, request, null, 0, { detail: resultString(answer, "detail") });
+  begin(state, lockspace);
+}
+
+/** Joined, and where that matters with the right key: what an earlier daemon held is adopted, then requests are served. */
+function begin(state: State, lockspace: Lockspace): void {
   if (lockspace.stop_wanted) {
     lockspace.state = "started";
     return;
@@ -199,6 +270,41 @@ function joined(state: State, call: PendingCall, answer: ManagerAnswer): void {
     return;
   }
   started(state, lockspace);
+}
+
+/**
+ * Our key now says in which generation we are, so that a host that cuts us off meets this life of ours and no other. Without that
+ * the VG is left again, unless LVs of an earlier daemon are active in it: then a person has to mend it.
+ */
+function keyCorrected(state: State, call: PendingCall, answer: ManagerAnswer): void {
+  const { lockspace, client, request } = call;
+  assert(lockspace !== null, "the key is corrected for a start");
+  const told = client !== null && request !== null && !call.late ? { client, request } : null;
+  if (answer.kind === "done") {
+    if (told !== null) reply(state, told.client, told.request, null, 0);
+    begin(state, lockspace);
+    return;
+  }
+  const { vg_name, lockspace_name } = lockspace.identity;
+  noteIncident(
+    state,
+    vg_name,
+    answer.code,
+    `the key of this host in ${lockspace_name} is wrong: ${answer.detail}`,
+  );
+  if (lockspace.adoption !== null) {
+    if (told !== null) reply(state, told.client, told.request, null, 0, { detail: answer.detail });
+    begin(state, lockspace);
+    return;
+  }
+  const result = refusalResult(answer);
+  if (told !== null) {
+    told.client.starts.delete(lockspace);
+    reply(state, told.client, told.request, null, result, { detail: answer.detail });
+  }
+  noteStartFailure(state, lockspace, result);
+  lockspace.state = "started";
+  beginStop(state, lockspace, { client: null, request: null, free_vg: false });
 }
 
 /** The lockspace takes requests from now on; those that waited for it are handed over. */
@@ -231,37 +337,4 @@ function startFailed(state: State, lockspace: Lockspace, call: PendingCall, answ
   removeLockspace(state, lockspace);
   // A stop that came while it was starting has what it wanted.
   stopEnded(state, lockspace, undefined, detail);
-}
-
-/** For the start_wait of everybody who began this start or met it; the first failure is what they are told. */
-export function noteStartFailure(state: State, lockspace: Lockspace, result: number): void {
-  for (const client of state.clients.values()) {
-    if (client.starts.delete(lockspace) && client.start_failure === 0) client.start_failure = result;
-  }
-}
-
-/** start_wait waits for what this client started or met while it was starting, and reports the first failure. */
-export function startWait(state: State, client: Client, request: Request): void {
-  state.start_waiters.push({ client, request, answered: false });
-  answerStartWaits(state);
-}
-
-export function answerStartWaits(state: State): void {
-  for (let i = state.start_waiters.length - 1; i >= 0; i--) {
-    const waiting = state.start_waiters[i];
-    if (waiting === undefined) continue;
-    const { client, request } = waiting;
-    for (const lockspace of client.starts) if (isSettled(state, lockspace)) client.starts.delete(lockspace);
-    if (client.starts.size > 0 && client.open) continue;
-    state.start_waiters.splice(i, 1);
-    const result = client.start_failure;
-    client.start_failure = 0;
-    reply(state, client, request, null, result);
-  }
-}
-
-/** Whether a start is over: the lockspace serves, stops, or is gone. */
-function isSettled(state: State, lockspace: Lockspace): boolean {
-  if (state.by_vg.get(lockspace.identity.vg_name) !== lockspace) return true;
-  return lockspace.state === "started" || lockspace.state === "stopping";
 }

@@ -12,10 +12,10 @@ import { countDuplicates, routeGlobalLock } from "./global-lock.ts";
 import { recordStopped } from "./journaling.ts";
 import { cancelDeferred, cancelQueue } from "./lock.ts";
 import { allLockspaces, allResources, lvLocksKept } from "./lockspace.ts";
-import { answerStartWaits } from "./lockspace-start.ts";
 import { log, type ReplyParts, reply } from "./replies.ts";
 import { removeLock } from "./resource.ts";
 import { answerStopAlls, quitWhenEmpty, stopAllRefused } from "./shutdown.ts";
+import { answerStartWaits } from "./start-waits.ts";
 import type { Client, Deferred, Lockspace, PendingCall, Resource, State } from "./state.ts";
 import { release, releaseDropped } from "./unlock.ts";
 

@@ -36,6 +36,11 @@ function hash53(text: string): number {
   return 0x1_0000_0000 * (0x1f_ffff & low) + (high >>> 0);
 }
 
+/** vg_lock_args are "version:lock LV[:word...]". */
+export function hasLockArg(vg_lock_args: string, word: string): boolean {
+  return vg_lock_args.split(":").slice(2).includes(word);
+}
+
 export interface NewLockspace {
   readonly vg_name: string;
   readonly vg_uuid: string;
@@ -77,6 +82,8 @@ export function makeLockspace(state: State, manager: ManagerFacts, wanted: NewLo
     stop_free_vg: false,
     leaving: false,
     stop_replies: [],
+    fence_pr: hasLockArg(vg_lock_args, "persist") && manager.capabilities.fencing && !state.options.test_mode,
+    fences: [],
     start_queue: [],
     restart_queue: [],
     unreleased: [],

@@ -20,6 +20,7 @@ export function makeResource(lockspace: Lockspace, kind: Resource["kind"], name:
     queue: [],
     deferred: [],
     call: null,
+    fence: null,
     retry_at_ms: 0,
     retry_delay_ms: 0,
     version: 0,

@@ -6,7 +6,7 @@ import { LIMITS } from "../limits.ts";
 import type { Request } from "../wire/message.ts";
 import { noteLockType, routeGlobalLock } from "./global-lock.ts";
 import { notReady } from "./lockspace.ts";
-import { startVg, startWait } from "./lockspace-start.ts";
+import { startVg } from "./lockspace-start.ts";
 import { stopVg } from "./lockspace-stop.ts";
 import { handleOnManager } from "./manager-requests.ts";
 import { submit } from "./on-resource.ts";
@@ -14,6 +14,7 @@ import { probe } from "./probe.ts";
 import { reply, replyArgs } from "./replies.ts";
 import { findOrMakeResource, findResource } from "./resource.ts";
 import { quit, stopAll } from "./shutdown.ts";
+import { startWait } from "./start-waits.ts";
 import type { Client, Lockspace, State } from "./state.ts";
 import { refuseOutsideTestMode, replyShort } from "./test-mode.ts";
 import { handleOnVg, replyQuery, replyStatus } from "./vg-requests.ts";
@@ -84,6 +85,7 @@ function missingKey(request: Request): string {
 function routeVgRequest(state: State, client: Client, request: Request): void {
   switch (request.name) {
     case "start_vg":
+    case "takeover_vg":
       startVg(state, client, request);
       return;
     case "stop_vg":

@@ -9,6 +9,7 @@ import type {
   LockCall,
   LockspaceIdentity,
   LockType,
+  Refused,
   ResourceKind,
   UnlockCall,
 } from "../../plugins/contract.ts";
@@ -94,6 +95,8 @@ export interface Resource {
   queue: Waiter[];
   deferred: Deferred[];
   call: PendingCall | null;
+  /** The head of the queue waits until the failed owner is cut off. */
+  fence: Fence | null;
   /** Not before this time is the manager asked again for the head of the queue. */
   retry_at_ms: number;
   retry_delay_ms: number;
@@ -119,6 +122,24 @@ export interface Resource {
   lock_ex: LockCall | null;
   unlock_sh: UnlockCall | null;
   unlock_ex: UnlockCall | null;
+}
+
+/** The removal of the key of a host that failed while it held locks. There is one for each life of a host, however often it is tried. */
+export interface Fence {
+  readonly lockspace: Lockspace;
+  readonly host_id: number;
+  readonly generation: number;
+  state: "removing" | "telling" | "removed" | "failed";
+  /** Why the last attempt failed. */
+  detail: string;
+  attempts: number;
+  since_ms: number;
+  /** Not before this time is a failed removal tried again. */
+  again_at_ms: number;
+  /** The attempt under way, also one that is late; a new one waits for its end. */
+  call: PendingCall | null;
+  /** The resources whose heads wait for it, with the refusal that they are told when it fails. */
+  readonly waiting: Map<Resource, Refused>;
 }
 
 export type LockspaceState = "preparing" | "joining" | "adopting" | "started" | "stopping";
@@ -158,6 +179,9 @@ export interface Lockspace {
   /** Lock requests that wait for the start (global lockspace only) and those that want it started again. */
   start_queue: Deferred[];
   restart_queue: Deferred[];
+  /** The VG's lock args ask for it: owners that have failed are cut off by their reservation keys. Oldest first. */
+  readonly fence_pr: boolean;
+  readonly fences: Fence[];
   /** Locks whose release the manager refused while stopping; they are no matter once it has been left. */
   unreleased: Lock[];
   adoption: Adoption | null;
@@ -189,6 +213,7 @@ export interface PendingCall {
   /** Free for the kind of call: an attempt counter, an index. */
   number: number;
   probe: Probe | null;
+  fence: Fence | null;
   late: boolean;
 }
 

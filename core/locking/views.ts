@@ -1,7 +1,7 @@
 /** What info, `who` and the tests see of the state. Views are made when they are asked for, one resource at a time. */
-import type { ClientView, LockspaceView, LockView, ResourceView, WaiterView } from "./api.ts";
-import { allLockspaces, allResources } from "./lockspace.ts";
-import type { Lock, Lockspace, Resource, State, Waiter } from "./state.ts";
+import type { ClientView, FenceView, LockspaceView, LockView, ResourceView, WaiterView } from "./api.ts";
+import { allLockspaces, allResources, hasLockArg } from "./lockspace.ts";
+import type { Fence, Lock, Lockspace, Resource, State, Waiter } from "./state.ts";
 
 /** A view that remembers whose it is, so that its resources can be asked for. */
 interface BoundLockspaceView extends LockspaceView {
@@ -21,8 +21,9 @@ export function* lockspaceViews(state: State): Generator<LockspaceView> {
       killed: lockspace.killed,
       killed_reason: lockspace.killed_reason,
       global_lock_enabled: lockspace.global_lock_enabled,
-      fence_pr: hasArg(identity.vg_lock_args, "persist"),
-      no_timeout: hasArg(identity.vg_lock_args, "notimeout"),
+      fence_pr: hasLockArg(identity.vg_lock_args, "persist"),
+      fences: lockspace.fences.map(fenceView),
+      no_timeout: hasLockArg(identity.vg_lock_args, "notimeout"),
       start_client_id: lockspace.start_client_id,
       calls_in_flight: lockspace.calls_in_flight,
     };
@@ -30,9 +31,9 @@ export function* lockspaceViews(state: State): Generator<LockspaceView> {
   }
 }
 
-/** vg_lock_args are "version:lock LV[:word...]". */
-function hasArg(vg_lock_args: string, word: string): boolean {
-  return vg_lock_args.split(":").slice(2).includes(word);
+function fenceView({ host_id, generation, state, detail, attempts, since_ms }: Fence): FenceView {
+  const isOver = state === "removed" || state === "failed";
+  return { host_id, generation, state: isOver ? state : "waiting", detail, attempts, since_ms };
 }
 
 export function* resourceViews(view: LockspaceView): Generator<ResourceView> {
@@ -47,7 +48,7 @@ function resourceView(resource: Resource): ResourceView {
     if (request.mode !== "sh" && request.mode !== "ex") continue;
     const persistent = request.opts.persistent;
     const base = { client_id: client.id, pid: client.pid, cmd: client.cmd, mode: request.mode, persistent };
-    waiters.push({ ...base, since_ms: 0, waits_for: "manager", retries: 0 });
+    waiters.push({ ...base, since_ms: 0, waits_for: "manager", fence: null, retries: 0 });
   }
   const sh_count = mode === "sh" ? resource.locks.length : 0;
   return {
@@ -72,6 +73,7 @@ function waiterView(waiter: Waiter): WaiterView {
   const { client, request, resource, mode, since_ms, retries } = waiter;
   const asked = resource.call !== null;
   const remote = resource.mode === "un" && waiter.refused_since_ms >= 0;
+  const { fence } = resource;
   return {
     client_id: client.id,
     pid: client.pid,
@@ -79,7 +81,9 @@ function waiterView(waiter: Waiter): WaiterView {
     mode,
     persistent: request.opts.persistent,
     since_ms,
-    waits_for: remote ? "remote" : asked && resource.mode === "un" ? "manager" : "local",
+    waits_for:
+      fence !== null ? "fence" : remote ? "remote" : asked && resource.mode === "un" ? "manager" : "local",
+    fence: fence === null ? null : { host_id: fence.host_id, generation: fence.generation },
     retries,
   };
 }

@@ -42,6 +42,7 @@ export const REQUEST_NAMES = [
   "info_json",
   "dump_text",
   "reload",
+  "takeover_vg",
 ] as const;
 
 export type RequestName = (typeof REQUEST_NAMES)[number];
@@ -84,6 +85,7 @@ export const OP_NUMBER: Readonly<Record<RequestName, number>> = {
   info_json: 1001,
   dump_text: 1002,
   reload: 1003,
+  takeover_vg: 1004,
 };
 
 /** "iv" stands for an absent or unknown mode; lock requests with it are refused with EINVAL. */
@@ -124,6 +126,8 @@ export interface Request {
   readonly prev_lv_args: string;
   readonly set_lock_args: string;
   readonly path: string;
+  /** Ours, for takeover_vg (key `removekey`). */
+  readonly remove_key: string;
   readonly version: number;
   readonly host_id: number;
   readonly align_mb: number;

@@ -70,6 +70,7 @@ export function newRequestDraft(): RequestDraft {
       prev_lv_args: "",
       set_lock_args: "",
       path: "",
+      remove_key: "",
       version: 0,
       host_id: 0,
       align_mb: 0,
@@ -176,6 +177,9 @@ const FIELDS: readonly RequestField[] = [
     }),
     encoding: "utf8",
   },
+  textField("removekey", word_length_max, (draft, text) => {
+    draft.request.remove_key = text;
+  }),
   // The VG's seqno: lvm counts it in 32 bits without sign.
   integerField("version", 0, uint32_max, (draft, value) => {
     draft.request.version = value;
@@ -208,7 +212,7 @@ const table_slots = 64;
 const table: (RequestField | undefined)[] = new Array(table_slots).fill(undefined);
 
 function keySlot(length: number, first: number, last: number): number {
-  return (length + first * 4 + last * 22) & (table_slots - 1);
+  return (length + first * 11 + last * 6) & (table_slots - 1);
 }
 
 for (const field of FIELDS) {

@@ -28,6 +28,17 @@ export const SANLOCK: ManagerFacts = {
   capabilities: { ...CAPABILITIES, global_lock: "in-vg", lockspace_name_max: 48, remote_refresh: false },
 };
 
+/** As sanlock 4.2 and newer: failed owners can be declared dead. */
+export const FENCING: ManagerFacts = {
+  name: "sanlock",
+  capabilities: { ...SANLOCK.capabilities, fencing: true },
+};
+/** One host at a time, which another one can take over from. */
+export const TAKE_OVER: ManagerFacts = {
+  name: "scsi-pr",
+  capabilities: { ...SANLOCK.capabilities, one_host: true, take_over: true },
+};
+
 export type Method = Ask["target"]["method"];
 /** Null keeps the call open until the test answers it. */
 export type Script = (ask: Ask) => ManagerAnswer | null;

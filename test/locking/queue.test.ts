@@ -89,6 +89,7 @@ describe("the queue", () => {
         persistent: false,
         since_ms,
         waits_for: "local",
+        fence: null,
         retries: 0,
       },
     ]);

@@ -35,6 +35,7 @@ const BLANK: Request = {
   prev_lv_args: "",
   set_lock_args: "",
   path: "",
+  remove_key: "",
   version: 0,
   host_id: 0,
   align_mb: 0,

@@ -7,6 +7,7 @@ import { strict as assert } from "node:assert";
 import type {
   AdoptableLockspace,
   Ask,
+  AskReservations,
   Effect,
   JournalRecord,
   Locking,
@@ -19,7 +20,7 @@ import type {
 import { createLocking } from "../../core/locking/locking.ts";
 import type { Reply, RequestName, RequestOptions, WireMode } from "../../core/wire/message.ts";
 import type { LockType } from "../../plugins/contract.ts";
-import { argsOf, DLM, defaultAnswer, type Method, SANLOCK, type Script } from "./manager.ts";
+import { argsOf, DLM, defaultAnswer, done, type Method, SANLOCK, type Script } from "./manager.ts";
 import { makeRequest, type RequestFields } from "./request.ts";
 
 export type NormalReply = Extract<Reply, { shape: "normal" }>;
@@ -71,6 +72,12 @@ export interface Rig {
   answer(answer: ManagerAnswer, which?: Method | Ask): void;
   /** All calls made so far, in order; of the method when it is named. */
   calls(method?: Method): Ask[];
+  /** Answers to work on reservation keys from now on; by default all of it succeeds. Null keeps it open until `answerKeys`. */
+  scriptKeys(script: (ask: AskReservations) => ManagerAnswer | null): void;
+  /** All such work so far, in order. */
+  keyCalls(): AskReservations[];
+  /** Answers the oldest one that is open. */
+  answerKeys(answer: ManagerAnswer): void;
   /** "method" or "lock VGLK ex" for each call since the last time this was asked. */
   newCalls(): string[];
   lockspace(vg_name?: string): LockspaceView | undefined;
@@ -101,6 +108,9 @@ export function makeRig(options: RigOptions = {}): Rig {
   const scripts = new Map<Method, Script>();
   const open: Ask[] = [];
   const asked: Ask[] = [];
+  const keyCalls: AskReservations[] = [];
+  const openKeyCalls: AskReservations[] = [];
+  let scriptOfKeys: (ask: AskReservations) => ManagerAnswer | null = () => done();
   const clients = new Map<number, { unread: Reply[]; outstanding: boolean }>();
   let now_ms = 1000;
   let next_client_id = 1;
@@ -138,6 +148,13 @@ export function makeRig(options: RigOptions = {}): Rig {
         const answer = (scripts.get(effect.target.method) ?? defaultAnswer)(effect);
         if (answer !== null) return { kind: "answer", call_id: effect.call_id, answer };
         open.push(effect);
+        return null;
+      }
+      case "ask-reservations": {
+        keyCalls.push(effect);
+        const answer = scriptOfKeys(effect);
+        if (answer !== null) return { kind: "answer", call_id: effect.call_id, answer };
+        openKeyCalls.push(effect);
         return null;
       }
       default:
@@ -250,6 +267,15 @@ export function makeRig(options: RigOptions = {}): Rig {
       handle({ kind: "answer", call_id: first.call_id, answer });
     },
     calls: (method) => callsOf(asked, method),
+    scriptKeys(script) {
+      scriptOfKeys = script;
+    },
+    keyCalls: () => [...keyCalls],
+    answerKeys(answer) {
+      const first = openKeyCalls.shift();
+      assert(first !== undefined, "there is open work on reservation keys");
+      handle({ kind: "answer", call_id: first.call_id, answer });
+    },
     newCalls() {
       const fresh = asked.slice(calls_seen);
       calls_seen = asked.length;

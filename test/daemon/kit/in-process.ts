@@ -63,6 +63,8 @@ export async function tryInProcess(
     sys: scratch.file("no-sys"),
     version: "0.0.0",
     lvmlockctl_path: "",
+    lvmpersist: { program: "/bin/false", words: [], argv0: "false" },
+    key_directory: scratch.file("no-keys"),
     now_ms,
     reload: async () => true,
     defect: (error) => {

@@ -29,6 +29,7 @@ const EMPTY: Request = {
   prev_lv_args: "",
   set_lock_args: "",
   path: "",
+  remove_key: "",
   version: 0,
   host_id: 0,
   align_mb: 0,

@@ -1,0 +1,73 @@
+/** Runs lvmpersist, the sibling that sends the commands to the devices: a device that hangs must not hang the daemon. */
+import { DEADLINES } from "../../deadlines.ts";
+import { LIMITS } from "../../limits.ts";
+import type { ProgramCall } from "../own-program.ts";
+import { type PvState, readDeviceRows } from "./pv-state.ts";
+
+/** The PVs as lvmpersist left them, or one sentence about why that is not known. */
+export type PersistAnswer =
+  | { readonly kind: "pvs"; readonly exit_status: number; readonly pvs: readonly PvState[] }
+  | { readonly kind: "failed"; readonly detail: string };
+
+/** Runs lvmpersist with these words; never throws. */
+export type RunLvmpersist = (words: readonly string[]) => Promise<PersistAnswer>;
+
+/** What lvmpersist and the lvm that it runs may see of our surroundings. */
+function environment(): Record<string, string> {
+  const { LVM_SYSTEM_DIR } = process.env;
+  return {
+    PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+    LC_ALL: "C",
+    ...(LVM_SYSTEM_DIR === undefined ? {} : { LVM_SYSTEM_DIR }),
+  };
+}
+
+export function lvmpersistRunner(
+  call: ProgramCall,
+  deadline_ms: number = DEADLINES.lvmpersist_ms,
+): RunLvmpersist {
+  return async (words) => {
+    const failed = (why: string): PersistAnswer => ({
+      kind: "failed",
+      detail: `lvmpersist ${words[0]}: ${why}`,
+    });
+    const late = Promise.withResolvers<PersistAnswer>();
+    // A process that waits for a device in the kernel is not ended by a signal, so its end is not waited for.
+    const timer = setTimeout(
+      () => late.resolve(failed(`it has not ended in ${deadline_ms / 1000} s`)),
+      deadline_ms,
+    );
+    try {
+      const run = Bun.spawn([call.program, ...call.words, ...words, "--reportformat", "json_std"], {
+        argv0: call.argv0,
+        cwd: "/",
+        env: environment(),
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe",
+        timeout: deadline_ms,
+        killSignal: "SIGKILL",
+        maxBuffer: LIMITS.lvmpersist_report_size_bytes,
+      });
+      const ended = Promise.all([
+        new Response(run.stdout).text(),
+        new Response(run.stderr).text(),
+        run.exited,
+      ]);
+      const answer = ended.then(([out, err, exit_status]) => {
+        const pvs = readDeviceRows(out);
+        if (pvs !== null) return { kind: "pvs", exit_status, pvs } as const;
+        return failed(lastLine(err) || String(run.signalCode ?? `exit status ${exit_status}`));
+      });
+      return await Promise.race([answer, late.promise]);
+    } catch (error) {
+      return failed(error instanceof Error ? error.message : String(error));
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+}
+
+function lastLine(text: string): string {
+  return text.trim().split("\n").at(-1)?.trim() ?? "";
+}

@@ -1,0 +1,142 @@
+/** What lvmpersist's report says about the PVs of a VG, and what follows from it: the only judge of whether a key is there. */
+import * as v from "valibot";
+import {
+  hostOfKey,
+  type KeyOwner,
+  keyOfHost,
+  parseReservationKey,
+  printKey,
+} from "../../../plugins/scsi-pr/keys.ts";
+import type { ReservationKey } from "../../../plugins/scsi-pr/reservable.ts";
+import { LIMITS } from "../../limits.ts";
+import type { HostLife } from "../../locking/api.ts";
+
+/** One PV. `problem` is "" when it could be read, and then the rest is true. */
+export interface PvState {
+  readonly device: string;
+  readonly problem: string;
+  readonly keys: readonly ReservationKey[];
+  /** WE, WEAR and so on; "none" for no reservation. */
+  readonly reservation: string;
+  /** Registrations outlive a power loss of the device. */
+  readonly ptpl: boolean;
+}
+
+const key = v.pipe(
+  v.string(),
+  v.transform((text) => parseReservationKey(text)),
+  v.check((read) => read.kind === "key"),
+  v.transform((read) => (read.kind === "key" ? read.key : 0n)),
+);
+
+const reportSchema = v.object({
+  report: v.tuple([
+    v.object({
+      device: v.pipe(
+        v.array(
+          v.object({
+            device: v.string(),
+            status: v.string(),
+            detail: v.optional(v.string(), ""),
+            keys: v.nullable(v.array(key)),
+            reservation: v.nullable(v.string()),
+            ptpl: v.optional(v.nullable(v.boolean()), null),
+          }),
+        ),
+        v.minLength(1),
+        v.maxLength(LIMITS.persist_devices),
+      ),
+    }),
+  ]),
+});
+
+/** Reads lvmpersist's JSON (json_std); null for anything else, and for a report of no device at all. */
+export function readDeviceRows(json: string): PvState[] | null {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(json);
+  } catch {
+    return null;
+  }
+  const read = v.safeParse(reportSchema, parsed);
+  if (!read.success) return null;
+  return read.output.report[0].device.map(({ device, status, detail, keys, reservation, ptpl }) => {
+    const known = status === "ok" && keys !== null && reservation !== null;
+    const problem = known ? "" : detail === "" ? status : detail;
+    return { device, problem, keys: keys ?? [], reservation: reservation ?? "", ptpl: ptpl === true };
+  });
+}
+
+/** Under these every registered host may write and the others may not, and they stay when one of the hosts goes. */
+const SHARED_TYPES: ReadonlySet<string> = new Set(["WEAR", "EAAR"]);
+
+/** "" when every PV can be read and lets only registered hosts write; otherwise what is wrong, PV by PV. */
+function sharedProblem(pvs: readonly PvState[]): string {
+  return sentence(pvs, ({ problem, reservation }) => {
+    if (problem !== "") return problem;
+    if (reservation === "none") return "it is not reserved, so that every host can write";
+    return SHARED_TYPES.has(reservation) ? "" : `it is reserved ${reservation}, not for all registered hosts`;
+  });
+}
+
+/** "" when this host, in whatever generation, is registered on every PV. */
+export function startProblem(pvs: readonly PvState[], host_id: number): string {
+  const problem = sharedProblem(pvs);
+  if (problem !== "") return problem;
+  return sentence(pvs, ({ keys }) =>
+    keysOf(keys, host_id).length > 0 ? "" : "no key of this host is registered",
+  );
+}
+
+/** "" when every PV has the key of this very life of the host, and none of another one. */
+export function ownKeyProblem(pvs: readonly PvState[], own: HostLife): string {
+  const problem = sharedProblem(pvs);
+  if (problem !== "") return problem;
+  const wanted = keyOfHost(own);
+  return sentence(pvs, ({ keys }) => {
+    const present = keysOf(keys, own.host_id);
+    if (!present.includes(wanted)) return `our key ${printKey(wanted)} is not registered`;
+    const stale = present.filter((found) => found !== wanted);
+    return stale.length === 0
+      ? ""
+      : `an earlier key of ours is registered as well: ${stale.map(printKey).join(", ")}`;
+  });
+}
+
+/**
+ * "" when a host is cut off: it has no key on any PV, we have ours, and the reservations that keep it out are there. A key of
+ * another generation counts as well: that host has started anew, or never corrected its key, and can write in either case.
+ */
+export function removalProblem(pvs: readonly PvState[], own: HostLife, removed: HostLife): string {
+  const problem = sharedProblem(pvs);
+  if (problem !== "") return problem;
+  const our_key = keyOfHost(own);
+  return sentence(pvs, ({ keys }) => {
+    const left = keysOf(keys, removed.host_id);
+    if (left.length > 0) return `${left.map(describeKey).join(" and ")} is still registered`;
+    return keys.includes(our_key) ? "" : `our own key ${printKey(our_key)} is not registered`;
+  });
+}
+
+function keysOf(keys: readonly ReservationKey[], host_id: number): ReservationKey[] {
+  return keys.filter((found) => hostOfKey(found)?.host_id === host_id);
+}
+
+function describeKey(found: ReservationKey): string {
+  const owner: KeyOwner | null = hostOfKey(found);
+  return owner === null ? printKey(found) : `its key ${printKey(found)} of generation ${owner.generation}`;
+}
+
+/** How many PVs are named in a sentence; there may be hundreds, all with the same trouble. */
+const NAMED = 4;
+
+/** "/dev/sdb: why; /dev/sdc: why; and 3 more", or "" when no PV has a problem. */
+function sentence(pvs: readonly PvState[], problemOf: (pv: PvState) => string): string {
+  const problems = pvs.flatMap((pv) => {
+    const problem = problemOf(pv);
+    if (problem === "") return [];
+    return [problem.startsWith(pv.device) ? problem : `${pv.device}: ${problem}`];
+  });
+  const more = problems.length > NAMED ? `; and ${problems.length - NAMED} more PVs` : "";
+  return problems.slice(0, NAMED).join("; ") + more;
+}

@@ -1,0 +1,300 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { lvmpersistRunner, type PersistAnswer } from "../../core/daemon/reservations/lvmpersist.ts";
+import {
+  ownKeyProblem,
+  type PvState,
+  readDeviceRows,
+  removalProblem,
+  startProblem,
+} from "../../core/daemon/reservations/pv-state.ts";
+import { createReservations } from "../../core/daemon/reservations/reservations.ts";
+import type { AskReservations, ManagerAnswer } from "../../core/locking/api.ts";
+import type { Refused } from "../../plugins/contract.ts";
+import { keyOfHost, printKey } from "../../plugins/scsi-pr/keys.ts";
+import { makeScratch } from "../rig/scratch.ts";
+
+const scratch = makeScratch("reservations");
+afterAll(() => scratch.remove());
+
+const OWN = { host_id: 1, generation: 7 };
+const OTHER = { host_id: 5, generation: 3 };
+const OWN_KEY = keyOfHost(OWN);
+const OTHER_KEY = keyOfHost(OTHER);
+
+const pv = (device: string, keys: readonly bigint[], more: Partial<PvState> = {}): PvState => ({
+  device,
+  problem: "",
+  keys,
+  reservation: "WEAR",
+  ptpl: false,
+  ...more,
+});
+
+/** PVs that do what lvmpersist is told, and the command lines so far. `disturb` is called before each one. */
+function playedPvs(pvs: PvState[], disturb: (words: readonly string[]) => PersistAnswer | null = () => null) {
+  const commands: string[] = [];
+  const change = (update: (keys: readonly bigint[]) => readonly bigint[]): void => {
+    for (const [index, old] of pvs.entries()) pvs[index] = { ...old, keys: update(old.keys) };
+  };
+  const run = async (words: readonly string[]): Promise<PersistAnswer> => {
+    commands.push(words.join(" "));
+    const instead = disturb(words);
+    if (instead !== null) return instead;
+    const option = (name: string): bigint => BigInt(words[words.indexOf(name) + 1] ?? 0);
+    if (words[0] === "start")
+      change((keys) => [...keys.filter((key) => (key & 0xffffn) !== 1n), option("--ourkey")]);
+    if (words[0] === "remove") change((keys) => keys.filter((key) => key !== option("--removekey")));
+    return { kind: "pvs", exit_status: 0, pvs: [...pvs] };
+  };
+  return { run, commands };
+}
+
+const quiet = { notice: () => {}, warning: () => {} };
+
+function ask(
+  run: (words: readonly string[]) => Promise<PersistAnswer>,
+  call: Partial<AskReservations>,
+  key_directory = scratch.file("no such directory"),
+): Promise<ManagerAnswer> {
+  const effect: AskReservations = {
+    kind: "ask-reservations",
+    call_id: 1,
+    method: "removeKey",
+    vg_name: "vg",
+    vg_uuid: "abcd-efgh",
+    own: OWN,
+    removed: OTHER,
+    ...call,
+  };
+  const { promise, resolve } = Promise.withResolvers<ManagerAnswer>();
+  createReservations({ run, key_directory, log: quiet }).ask(effect, (_, answer) => resolve(answer));
+  return promise;
+}
+
+describe("removing a failed host's key", () => {
+  test("runs lvmpersist remove, and believes the PVs when they are read again", async () => {
+    const { run, commands } = playedPvs([pv("/dev/sdb", [OWN_KEY, OTHER_KEY])]);
+    expect(await ask(run, {})).toEqual({ kind: "done" });
+    expect(commands).toEqual([
+      `remove --vg vg --ourkey ${printKey(OWN_KEY)} --removekey ${printKey(OTHER_KEY)}`,
+      "read --vg vg",
+    ]);
+  });
+
+  test("is done when another host was faster", async () => {
+    const { run } = playedPvs([pv("/dev/sdb", [OWN_KEY])]);
+    expect(await ask(run, {})).toEqual({ kind: "done" });
+  });
+
+  test("is not done when lvmpersist says so but a PV still has the key", async () => {
+    const pvs = [pv("/dev/sdb", [OWN_KEY]), pv("/dev/sdc", [OWN_KEY, OTHER_KEY])];
+    const { run } = playedPvs(pvs, () => ({ kind: "pvs", exit_status: 0, pvs }));
+    expect(await ask(run, {})).toMatchObject({
+      kind: "refused",
+      code: "EAGAIN",
+      detail: "/dev/sdc: its key 0x1000000000030005 of generation 3 is still registered",
+    });
+  });
+
+  test("is not done while the host has a key of another generation, with which it can write", async () => {
+    const { run } = playedPvs([pv("/dev/sdb", [OWN_KEY, keyOfHost({ host_id: 5, generation: 4 })])]);
+    expect((await ask(run, {})) as Refused).toMatchObject({
+      detail: "/dev/sdb: its key 0x1000000000040005 of generation 4 is still registered",
+    });
+  });
+
+  test("is not done when a PV can't be read, lets everybody write, or has lost our own key", async () => {
+    for (const [bad, detail] of [
+      [pv("/dev/sdc", [OWN_KEY], { problem: "/dev/sdc does not answer" }), "/dev/sdc does not answer"],
+      [
+        pv("/dev/sdc", [OWN_KEY], { reservation: "none" }),
+        "/dev/sdc: it is not reserved, so that every host can write",
+      ],
+      [
+        pv("/dev/sdc", [OWN_KEY], { reservation: "WE" }),
+        "/dev/sdc: it is reserved WE, not for all registered hosts",
+      ],
+      [pv("/dev/sdc", []), `/dev/sdc: our own key ${printKey(OWN_KEY)} is not registered`],
+    ] as const) {
+      const { run } = playedPvs([pv("/dev/sdb", [OWN_KEY]), bad]);
+      expect(((await ask(run, {})) as Refused).detail).toStartWith(detail);
+    }
+  });
+
+  test("says what lvmpersist said when it gave no report, and looks no further", async () => {
+    const { run, commands } = playedPvs([], () => ({
+      kind: "failed",
+      detail: "lvmpersist remove: it has not ended",
+    }));
+    expect(((await ask(run, {})) as Refused).detail).toBe("lvmpersist remove: it has not ended");
+    expect(commands.length).toBe(1);
+  });
+
+  test("never touches a key of this host, of whatever generation", async () => {
+    for (const generation of [7, 6]) {
+      const { run, commands } = playedPvs([pv("/dev/sdb", [OWN_KEY])]);
+      expect(await ask(run, { removed: { host_id: 1, generation } })).toMatchObject({ kind: "refused" });
+      expect(commands).toEqual([]);
+    }
+  });
+});
+
+describe("a start", () => {
+  test("needs a key of this host on every PV, of whatever generation", async () => {
+    const old = keyOfHost({ host_id: 1, generation: 2 });
+    const start = { method: "checkKey", removed: null, own: { host_id: 1, generation: 0 } } as const;
+    expect(await ask(playedPvs([pv("/dev/sdb", [old])]).run, start)).toEqual({ kind: "done" });
+    const lacking = playedPvs([pv("/dev/sdb", [old]), pv("/dev/sdc", [OTHER_KEY])]);
+    expect(await ask(lacking.run, start)).toMatchObject({
+      code: "EPREPARE",
+      detail: expect.stringContaining(
+        "/dev/sdc: no key of this host is registered. Start them first: vgchange --persist start vg",
+      ),
+    });
+  });
+
+  test("without a host_id has no key, and says so", async () => {
+    const { run, commands } = playedPvs([]);
+    expect(await ask(run, { method: "checkKey", own: { host_id: 0, generation: 0 } })).toMatchObject({
+      code: "EHOSTID",
+    });
+    expect(commands).toEqual([]);
+  });
+
+  test("leaves a key of the right generation alone", async () => {
+    const { run, commands } = playedPvs([pv("/dev/sdb", [OWN_KEY, OTHER_KEY])]);
+    expect(await ask(run, { method: "correctKey", removed: null })).toEqual({ kind: "done" });
+    expect(commands).toEqual(["read --vg vg"]);
+  });
+
+  test("puts the present generation in place of an earlier one, and reads it back", async () => {
+    const old = keyOfHost({ host_id: 1, generation: 6 });
+    const { run, commands } = playedPvs([pv("/dev/sdb", [old, OTHER_KEY])]);
+    expect(await ask(run, { method: "correctKey", removed: null })).toEqual({ kind: "done" });
+    expect(commands).toEqual([
+      "read --vg vg",
+      `start --vg vg --ourkey ${printKey(OWN_KEY)} --access sh`,
+      "read --vg vg",
+    ]);
+  });
+
+  test("keeps registrations that outlive a power loss as they are", async () => {
+    const { run, commands } = playedPvs([pv("/dev/sdb", [keyOfHost({ host_id: 1 })], { ptpl: true })]);
+    expect(await ask(run, { method: "correctKey", removed: null })).toEqual({ kind: "done" });
+    expect(commands[1]).toEndWith(" --ptpl");
+  });
+
+  test("fails when the key can't be corrected, or an earlier one stays beside it", async () => {
+    const old = keyOfHost({ host_id: 1, generation: 6 });
+    for (const [keys, detail] of [
+      [[old], `our key ${printKey(OWN_KEY)} is not registered`],
+      [[old, OWN_KEY], `an earlier key of ours is registered as well: ${printKey(old)}`],
+    ] as const) {
+      const pvs = [pv("/dev/sdb", keys)];
+      const { run } = playedPvs(pvs, () => ({ kind: "pvs", exit_status: 1, pvs }));
+      expect(await ask(run, { method: "correctKey", removed: null })).toMatchObject({
+        code: "EPREPARE",
+        detail: expect.stringContaining(detail),
+      });
+    }
+  });
+
+  test("notes the key for lvm, through no link, where lvm keeps such notes", async () => {
+    const directory = scratch.file("lvm");
+    mkdirSync(directory);
+    const victim = scratch.file("victim");
+    writeFileSync(victim, "precious");
+    symlinkSync(victim, join(directory, "persist_key_vg_abcdefgh.new"));
+    const { run } = playedPvs([pv("/dev/sdb", [OWN_KEY])]);
+    expect(await ask(run, { method: "correctKey", removed: null }, directory)).toEqual({ kind: "done" });
+    const path = join(directory, "persist_key_vg_abcdefgh");
+    expect(readFileSync(path, "utf8")).toBe(`key: ${printKey(OWN_KEY)}\n`);
+    expect(readFileSync(victim, "utf8")).toBe("precious");
+    expect(existsSync(scratch.file("no such directory"))).toBe(false);
+  });
+});
+
+test("a sentence about many PVs names a few of them", () => {
+  const pvs = Array.from({ length: 9 }, (_, n) => pv(`/dev/sd${n}`, []));
+  expect(startProblem(pvs, 1).split("; ").length).toBe(5);
+  expect(startProblem(pvs, 1)).toEndWith("; and 5 more PVs");
+});
+
+test("every PV counts in every verdict", () => {
+  const good = [pv("/dev/sdb", [OWN_KEY]), pv("/dev/sdc", [OWN_KEY])];
+  expect([startProblem(good, 1), ownKeyProblem(good, OWN), removalProblem(good, OWN, OTHER)]).toEqual([
+    "",
+    "",
+    "",
+  ]);
+  for (const at of [0, 1]) {
+    const bad = good.map((state, index) => (index === at ? { ...state, problem: "gone" } : state));
+    expect([startProblem(bad, 1), ownKeyProblem(bad, OWN), removalProblem(bad, OWN, OTHER)]).not.toContain(
+      "",
+    );
+  }
+});
+
+describe("lvmpersist's report", () => {
+  const row = {
+    device: "/dev/sdb",
+    status: "ok",
+    keys: ["0x1000000000070001"],
+    reservation: "WEAR",
+    ptpl: true,
+  };
+  const json = (device: unknown) => JSON.stringify({ report: [{ run: [{}], device, registration: [] }] });
+
+  test("is read as it is written", () => {
+    expect(readDeviceRows(json([{ ...row, detail: "" }]))).toEqual([
+      { device: "/dev/sdb", problem: "", keys: [OWN_KEY], reservation: "WEAR", ptpl: true },
+    ]);
+  });
+
+  test("of a PV that could not be read keeps the PV, with the reason", () => {
+    const gone = { ...row, status: "gone", detail: "it is gone", keys: null, reservation: null };
+    expect(readDeviceRows(json([gone]))).toMatchObject([{ problem: "it is gone", keys: [] }]);
+    expect(readDeviceRows(json([{ ...row, keys: null }]))).toMatchObject([{ problem: "ok" }]);
+  });
+
+  test("is none when it lists no PV, or a key that is none", () => {
+    for (const device of [[], [{ ...row, keys: ["0x0"] }], [{ ...row, keys: [7] }], undefined])
+      expect(readDeviceRows(json(device))).toBeNull();
+    for (const text of ["", "no json", "null", "[]"]) expect(readDeviceRows(text)).toBeNull();
+  });
+});
+
+describe("the program", () => {
+  const runnerOf = (script: string, deadline_ms?: number) => {
+    const call = { program: process.execPath, words: ["-e", script], argv0: process.execPath };
+    return lvmpersistRunner(call, deadline_ms);
+  };
+
+  test("gets its words without a shell, and nothing of our surroundings", async () => {
+    process.env.BUN_OPTIONS_OF_TEST = "secret";
+    const script = `const ok = process.argv.at(-3) === "$(id) 'x'" && process.cwd() === "/" && !process.env.BUN_OPTIONS_OF_TEST;
+      console.log(JSON.stringify({report: [{device: [{device: ok ? "good" : JSON.stringify(process.argv), status: "ok",
+      detail: "", keys: [], reservation: "none", ptpl: false}]}]}))`;
+    expect(await runnerOf(script)(["read", "$(id) 'x'"])).toMatchObject({ pvs: [{ device: "good" }] });
+    delete process.env.BUN_OPTIONS_OF_TEST;
+  });
+
+  test("that gives no report is told by its last words", async () => {
+    const script = 'console.error("warning: x"); console.error("VG vg not found"); process.exit(5)';
+    expect(await runnerOf(script)(["read"])).toEqual({
+      kind: "failed",
+      detail: "lvmpersist read: VG vg not found",
+    });
+  });
+
+  test("that is not there, or does not end, is a sentence", async () => {
+    const missing = { program: scratch.file("missing"), words: [], argv0: "x" };
+    expect(await lvmpersistRunner(missing)(["read"])).toMatchObject({ kind: "failed" });
+    expect(await runnerOf("setInterval(() => {}, 1000)", 50)(["remove"])).toEqual({
+      kind: "failed",
+      detail: expect.stringMatching(/^lvmpersist remove: (it has not ended in 0.05 s|SIGKILL)$/),
+    });
+  });
+});
