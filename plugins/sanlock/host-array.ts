@@ -2,6 +2,7 @@ import { CString, type Pointer, toArrayBuffer } from "bun:ffi";
 import { openLibrary } from "../native/library.ts";
 import type { Struct } from "../native/structs.ts";
 import type { HostInfo } from "./client.ts";
+import { HOST_STATE, HOST_STATE_MASK } from "./flags.ts";
 import { HOST } from "./layouts.ts";
 
 /** Takes over what libsanlock allocates for its answers, and frees it. */
@@ -60,13 +61,19 @@ function readHosts(address: Pointer, count: number): HostInfo[] {
   return Array.from({ length: count }, (_, i) => hostInfo(HOST.at(memory, i * HOST.size_bytes)));
 }
 
-/** A struct sanlk_host in plain numbers. Generations and timestamps (seconds) stay far below 2^53. */
+/**
+ * A struct sanlk_host in plain numbers. Generations and timestamps (seconds) stay far below 2^53. sanlock 5.1 calls a host dead,
+ * without a time of its last renewal, before it has looked at that host's lease for the first time; such a one is unknown.
+ */
 export function hostInfo(host: Struct<typeof HOST.fields>): HostInfo {
+  const timestamp_s = Number(host.get("timestamp"));
+  const flags = host.get("flags");
+  const wasSeen = timestamp_s !== 0 || (flags & HOST_STATE_MASK) !== HOST_STATE.DEAD;
   return {
     host_id: Number(host.get("host_id")),
     generation: Number(host.get("generation")),
-    timestamp_s: Number(host.get("timestamp")),
+    timestamp_s,
     io_timeout_s: host.get("io_timeout"),
-    flags: host.get("flags"),
+    flags: wasSeen ? flags : HOST_STATE.UNKNOWN,
   };
 }

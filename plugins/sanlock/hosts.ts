@@ -48,12 +48,15 @@ function countNewcomers(
   return [...inUse].filter((host_id) => !known.has(host_id)).length;
 }
 
+type OwnStatus = Answer<{ lm_result: number; owner: Owner }>;
+
 /** This host as sanlock sees it in the lockspace. */
-export function ownStatus(state: LockspaceState): Answer<{ lm_result: number; owner: Owner }> {
+export function ownStatus(state: LockspaceState, prepared: Prepared): OwnStatus {
   const { lockspace_name, host_id } = state.identity;
   const { client } = state.tools;
   const flags = client.features.read_lockspace_host ? GET_HOSTS.LOCAL : 0;
   const { rv, hosts } = client.hosts(lockspace_name, host_id, flags);
+  if (rv === ERRNO.EAGAIN) return statusFromDisk(state, prepared);
   if (rv < 0) return refuseFor(rv, `the state of this host in ${lockspace_name} is unknown`);
   const own = hosts.find((host) => host.host_id === host_id);
   if (own === undefined) return refuse("EINVAL", `sanlock does not list this host in ${lockspace_name}`);
@@ -62,15 +65,31 @@ export function ownStatus(state: LockspaceState): Answer<{ lm_result: number; ow
   return { kind: "done", lm_result: 0, owner };
 }
 
+/** In the first seconds sanlock has not looked at any host, not even at its own; what it has written is on the disk. */
+function statusFromDisk({ identity }: LockspaceState, { path, geometry }: Prepared): OwnStatus {
+  const { host_id } = identity;
+  const { generation = 0, timestamp_s = 0 } = readHostLease(path, geometry, host_id) ?? {};
+  const owner = { host_id, generation, timestamp_s, state: hostStateName(HOST_STATE.UNKNOWN), name: "" };
+  return { kind: "done", lm_result: 0, owner };
+}
+
 /** Marks a fenced host's lease as that of a dead host, so that its locks are given to others without waiting. */
 export function setHostDead(
   state: LockspaceState,
-  { host_lease }: Prepared,
+  { host_lease, path, geometry }: Prepared,
   { host_id, generation }: { readonly host_id: number; readonly generation: number },
 ): Answer<object> {
   const { client } = state.tools;
   if (!client.features.set_host)
     return refuse("EPROTONOSUPPORT", "declaring a host dead needs libsanlock 4.2 or later");
+  // sanlock 5.1 declares whoever has the host_id now dead, without a look at the generation: a host that was fenced and is back
+  // would be cut off (seen). What an older generation held is free by then anyway.
+  const now = readHostLease(path, geometry, host_id);
+  if (now !== null && now.generation !== generation)
+    return refuse(
+      "EINVAL",
+      `host_id ${host_id} has generation ${now.generation} by now, not ${generation}: it is not declared dead`,
+    );
   const rv = client.setHostDead(host_lease, host_id, generation);
   return rv < 0 ? refuseFor(rv, `host_id ${host_id} can't be declared dead`) : { kind: "done" };
 }

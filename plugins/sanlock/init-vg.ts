@@ -7,11 +7,15 @@ import { NAME_SIZE_BYTES } from "./layouts.ts";
 import { leasePath } from "./lease-path.ts";
 import { formatVgLockArgs, type UserLockArgs } from "./lock-args.ts";
 import { fixedLeases, GL_DISABLED_NAME, leaseInSlot, type Tools, UNUSED_NAME } from "./lockspace-state.ts";
+import { readLockspaceFacts } from "./read-lockspace.ts";
 import { refuseFor } from "./refusals.ts";
 import { isEndOfDevice } from "./return-codes.ts";
 import { readOptions } from "./vg-options.ts";
 
 export type InitVgAnswer = Answer<{ lm_result: number; vg_lock_args: string; global_lock: GlobalLockState }>;
+
+/** Every lockspace has a lease for it. */
+const FIRST_HOST_ID = 1;
 
 /** A new VG's leases before they are written. */
 interface NewVg {
@@ -29,6 +33,7 @@ export function initVg(tools: Tools, call: InitVgCall): InitVgAnswer {
   if (made.kind === "refused") return made;
   const refused =
     writeHostLeases(tools, call, made) ??
+    (made.options.caw === "yes" ? checkCaw(tools.client, made) : null) ??
     writeFixedLeases(tools.client, call, made) ??
     writeLvLeases(tools.client, call, made);
   if (refused !== null) return refused;
@@ -69,6 +74,20 @@ function writeHostLeases({ client, context }: Tools, call: InitVgCall, made: New
   const lease = { lockspace_name: call.lockspace_name, host_id: 0, path: made.path, flags };
   const rv = client.writeLockspace(lease, knownFlags(client, write_flags), context.io_timeout_s);
   return rv < 0 ? refuseFor(rv, `the host leases can't be written to ${made.path}`) : null;
+}
+
+/**
+ * sanlock 5.1 writes ordinary leases and reports success where the device does not take COMPARE AND WRITE; who asked for it by
+ * name is told instead. The other leases have not been written yet, so that nobody can start the VG.
+ */
+function checkCaw(client: SanlockClient, { path }: NewVg): Refused | null {
+  const facts = readLockspaceFacts(client, path, FIRST_HOST_ID);
+  if (facts.kind === "refused") return facts;
+  if (facts.using_caw) return null;
+  return refuse(
+    "EPROTONOSUPPORT",
+    `${path} is on no device that takes compare-and-write (SCSI COMPARE AND WRITE), or sanlock.conf forbids it: make the VG without caw`,
+  );
 }
 
 function writeFixedLeases(client: SanlockClient, call: InitVgCall, made: NewVg): Refused | null {

@@ -1,6 +1,7 @@
 import { type Answer, type GlobalLockState, type JoinCall, type Refused, refuse } from "../contract.ts";
 import { ADD, CONFIG, GET_HOSTS, REMOVE, WRITE_LOCKSPACE } from "./flags.ts";
 import { readGlobalLock } from "./global-lock.ts";
+import { readHostLease } from "./host-lease.ts";
 import { type LockspaceState, type Prepared, UNUSED_NAME } from "./lockspace-state.ts";
 import { renewalsBefore, waitForRenewals } from "./peers.ts";
 import { disconnect } from "./prepare.ts";
@@ -42,7 +43,7 @@ export async function join(
   if (added === "new") await waitForRenewals(state, prepared, before);
   state.joined = true;
   state.told_lost = false;
-  const generation = ownGeneration(state);
+  const generation = ownGeneration(state, prepared);
   rememberStart(state, prepared, generation);
   return { kind: "done", generation, global_lock };
 }
@@ -113,12 +114,13 @@ function refuseJoin({ identity }: LockspaceState, { geometry, path }: Prepared, 
   return refuseFor(rv, `${lockspace_name} can't be joined`);
 }
 
-/** This host's generation in the lockspace; 0 when sanlock does not tell yet. */
-function ownGeneration({ tools, identity }: LockspaceState): number {
+/** This host's generation in the lockspace: from the disk where sanlock does not tell yet, and 0 when that can't be read. */
+function ownGeneration({ tools, identity }: LockspaceState, { path, geometry }: Prepared): number {
   const { lockspace_name, host_id } = identity;
   const flags = tools.client.features.read_lockspace_host ? GET_HOSTS.LOCAL : 0;
   const { hosts } = tools.client.hosts(lockspace_name, host_id, flags);
-  return hosts.find((host) => host.host_id === host_id)?.generation ?? 0;
+  const told = hosts.find((host) => host.host_id === host_id)?.generation ?? 0;
+  return told !== 0 ? told : (readHostLease(path, geometry, host_id)?.generation ?? 0);
 }
 
 /** Leaves the lockspace; `free_vg` destroys its host leases, so that a host that still starts the VG fails at once. */

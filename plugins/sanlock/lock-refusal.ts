@@ -58,7 +58,8 @@ function refuseHeld(
   if (isOwnerFailed(rv) && mustWait(rv, found.owner))
     return refuse("EAGAIN", detail, { ...more, retry: "after-fence" });
   // GL and VG locks are held for the length of a command.
-  const soon = kind !== "lv" || (mode === "sh" && isRace(rv) && mayPass(state, lease.name));
+  const passes = isRace(rv) || isOwnerFailed(rv);
+  const soon = kind !== "lv" || (mode === "sh" && passes && mayPass(state, lease.name));
   return refuse("EAGAIN", detail, { ...more, retry: soon ? "soon" : "never" });
 }
 

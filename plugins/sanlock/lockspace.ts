@@ -7,7 +7,7 @@ import type { LockspaceState, Prepared } from "./lockspace-state.ts";
 import { prepare } from "./prepare.ts";
 import { findFreeLock, freeLv } from "./slots.ts";
 import { convert, unlock } from "./unlock.ts";
-import { readOptions } from "./vg-options.ts";
+import { checkCawKept, readOptions } from "./vg-options.ts";
 
 const NOT_PREPARED = Object.freeze(refuse("EPREPARE", "the lockspace was not prepared"));
 const NOT_JOINED = Object.freeze(refuse("ENOTCONN", "the lockspace is not joined"));
@@ -44,7 +44,9 @@ export function createHandle(state: LockspaceState): LockspaceHandle {
     allowLockArgs: ({ set_lock_args }) => {
       if (set_lock_args === "") return refuse("EARGS", "no lock args were given");
       const options = readOptions(state.tools.client, set_lock_args);
-      return "kind" in options ? options : { kind: "done" };
+      if ("kind" in options) return options;
+      const { prepared } = state;
+      return (prepared === null ? null : checkCawKept(options, prepared.using_caw)) ?? { kind: "done" };
     },
     setHostDead: joined(setHostDead),
   };

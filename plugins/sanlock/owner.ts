@@ -23,10 +23,16 @@ export function findOwner(state: LockspaceState, lease: Lease, refused: AcquireR
     const { name, at_ms } = owner_cache;
     if (name === lease.name && now_ms - at_ms < OWNER_HOLDS_MS) return owner_cache;
   }
-  const owner = refused.owner ?? readOwner(state, lease);
+  const owner = withTimeout(state, refused.owner ?? readOwner(state, lease));
   const found: OwnerCache = { name: lease.name, at_ms: now_ms, owner, owner_name: refused.owner_name };
   state.owner_cache = found;
   return found;
+}
+
+/** The owner that acquire2 of 5.1 tells has no I/O timeout; hosts of one lockspace use the same. */
+function withTimeout({ prepared }: LockspaceState, owner: HostInfo | null): HostInfo | null {
+  if (owner === null || owner.io_timeout_s !== 0) return owner;
+  return { ...owner, io_timeout_s: prepared?.io_timeout_s ?? 0 };
 }
 
 function readOwner(state: LockspaceState, lease: Lease): HostInfo | null {

@@ -15,9 +15,10 @@ import { formatVgLockArgs, parseLvLockArgs, parseVgLockArgs, type VgLockArgs } f
 import { leaseInSlot, type Tools } from "./lockspace-state.ts";
 import { type LockspaceFacts, readLockspaceFacts } from "./read-lockspace.ts";
 import { refuseFor } from "./refusals.ts";
+import { rememberTimeout } from "./repair.ts";
 import { isEndOfDevice, SANLK } from "./return-codes.ts";
 import { checkLvName, type InitLvAnswer, readSlot, writeLv } from "./slots.ts";
-import { readOptions } from "./vg-options.ts";
+import { checkCawKept, readOptions } from "./vg-options.ts";
 
 /** Calls on the leases of a VG that this host has not started. */
 
@@ -116,11 +117,14 @@ export function setLockArgs(
   const found = findVg(tools, call);
   if (found.kind === "refused") return found;
   const { path, facts, args } = found;
+  const unkept = checkCawKept(options, facts.using_caw);
+  if (unkept !== null) return unkept;
   const vg_lock_args = formatVgLockArgs({ ...options, lock_lv_name: args.lock_lv_name });
   if (vg_lock_args === null) return refuse("EARGS", "the VG's lock args would be too long");
   const flags = sizeFlags(facts.geometry) | (options.no_timeout ? LSF.NO_TIMEOUT : 0);
   const lease = { lockspace_name: call.lockspace_name, host_id: ANY_HOST_ID, path, flags };
   const rv = tools.client.writeLockspace(lease, WRITE_LOCKSPACE.LS_FLAGS, tools.context.io_timeout_s);
   if (rv < 0) return refuseFor(rv, `the host leases on ${path} can't be changed`);
+  rememberTimeout(tools, call.vg_name, options.no_timeout);
   return { kind: "done", lm_result: 0, vg_lock_args };
 }

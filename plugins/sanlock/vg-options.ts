@@ -21,6 +21,16 @@ export function readOptions(client: SanlockClient, set_lock_args: string): UserL
   return refuse("EPROTONOSUPPORT", detail);
 }
 
+/** Which kind of leases a VG has is settled when it is made; the C daemon takes a change of it for done and ignores it. */
+export function checkCawKept({ caw }: UserLockArgs, using_caw: boolean): Refused | null {
+  if (caw === "default" || (caw === "yes") === using_caw) return null;
+  const [has, wanted] = using_caw ? ["with", "nocaw"] : ["without", "caw"];
+  return refuse(
+    "EPROTONOSUPPORT",
+    `the VG's leases were made ${has} compare-and-write, which ${wanted} can't change: only vgcreate can choose it`,
+  );
+}
+
 export function versionText(version: number): string {
   return `${version >>> 24}.${(version >>> 16) & 0xff}.${(version >>> 8) & 0xff}`;
 }

@@ -2,7 +2,7 @@
 import { chmodSync, existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type HostOptions, startHost, type TestHost } from "./host.ts";
-import { type SanlockDaemon, type SanlockOptions, startSanlock } from "./sanlock-daemon.ts";
+import { IO_TIMEOUT_S, type SanlockDaemon, type SanlockOptions, startSanlock } from "./sanlock-daemon.ts";
 
 export const MIB = 1024 * 1024;
 /** The name of the lock LV, which vgcreate sends to init_vg. */
@@ -31,6 +31,8 @@ const SHARED_MEMORY = "/dev/shm";
 export interface ClusterOptions {
   /** More settings of the plugin. */
   readonly settings?: object;
+  /** sanlock's I/O timeout for these hosts. */
+  readonly io_timeout_s?: number;
   /** False for sanlock daemons alone. */
   readonly hosts?: boolean;
   readonly sanlock?: SanlockOptions;
@@ -46,7 +48,12 @@ export async function startCluster(
   writeFileSync(kill_script, `#!/bin/sh\necho "$@" >> ${kill_file}\n`);
   chmodSync(kill_script, 0o755);
   const options: HostOptions = {
-    settings: { lease_path_template: join(directory, "{vg}-{lv}"), ...cluster_options.settings },
+    settings: {
+      lease_path_template: join(directory, "{vg}-{lv}"),
+      info_directory: directory,
+      ...cluster_options.settings,
+    },
+    io_timeout_s: cluster_options.io_timeout_s ?? IO_TIMEOUT_S,
     lvmlockctl_path: kill_script,
   };
   const numbers = Array.from({ length: host_count }, (_, index) => index);

@@ -9,10 +9,10 @@ import {
   type CounterAsk,
   type FromHost,
   type HostAsk,
+  IO_TIMEOUT_VARIABLE,
   LVMLOCKCTL_VARIABLE,
   SETTINGS_VARIABLE,
 } from "./host-messages.ts";
-import { IO_TIMEOUT_S } from "./sanlock-daemon.ts";
 
 const tell = (message: FromHost): void => {
   process.send?.(message);
@@ -22,7 +22,7 @@ const host = await createPluginHost({
   lock_managers: { sanlock: "sanlock" },
   config_directory: import.meta.dir,
   test_mode: false,
-  io_timeout_s: IO_TIMEOUT_S,
+  io_timeout_s: Number(process.env[IO_TIMEOUT_VARIABLE]),
   lvmlockctl_path: process.env[LVMLOCKCTL_VARIABLE] ?? "",
   settings: { sanlock: JSON.parse(process.env[SETTINGS_VARIABLE] ?? "{}") },
   log: (level, text) => tell({ kind: "log", text: `${level}: ${text}` }),

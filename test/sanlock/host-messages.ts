@@ -32,3 +32,4 @@ export type FromHost =
 /** The environment variables that tell a host process its part; the settings are JSON. */
 export const SETTINGS_VARIABLE = "TEST_SANLOCK_SETTINGS";
 export const LVMLOCKCTL_VARIABLE = "TEST_SANLOCK_LVMLOCKCTL";
+export const IO_TIMEOUT_VARIABLE = "TEST_SANLOCK_IO_TIMEOUT";

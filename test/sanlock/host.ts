@@ -7,6 +7,7 @@ import {
   type CounterAsk,
   type FromHost,
   type HostAsk,
+  IO_TIMEOUT_VARIABLE,
   LVMLOCKCTL_VARIABLE,
   SETTINGS_VARIABLE,
 } from "./host-messages.ts";
@@ -40,6 +41,7 @@ export interface HostOptions {
   readonly settings: object;
   /** "" for none. */
   readonly lvmlockctl_path: string;
+  readonly io_timeout_s: number;
 }
 
 let last_id = 0;
@@ -57,6 +59,7 @@ export async function startHost(sanlock: SanlockDaemon, options: HostOptions): P
       ...sanlock.env,
       [SETTINGS_VARIABLE]: JSON.stringify(options.settings),
       [LVMLOCKCTL_VARIABLE]: options.lvmlockctl_path,
+      [IO_TIMEOUT_VARIABLE]: String(options.io_timeout_s),
     },
     stdin: "ignore",
     stdout: "inherit",

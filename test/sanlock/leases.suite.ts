@@ -3,17 +3,11 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { linkSync, statSync, truncateSync } from "node:fs";
 import type { Answer } from "../../plugins/contract.ts";
 import { type Cluster, MIB, startCluster } from "./cluster.ts";
-import { GL, good, lockSoon, type Member, makeVg, memberOf, refused, startedVg, VG } from "./vg.ts";
+import { GL, good, lockSoon, type Member, makeVg, memberOf, present, refused, startedVg, VG } from "./vg.ts";
 
 setDefaultTimeout(60_000);
 
 let cluster: Cluster;
-
-/** For the optional methods, which this plugin has. */
-function present<Result>(answer: Result | undefined): Result {
-  if (answer === undefined) throw new Error("the plugin has no such method");
-  return answer;
-}
 
 async function both(vg_name: string, more: Parameters<typeof makeVg>[2] = {}): Promise<[Member, Member]> {
   const [first, second] = await startedVg(cluster, vg_name, [0, 1], more);

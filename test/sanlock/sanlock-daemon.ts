@@ -1,6 +1,7 @@
 /** Real sanlock daemons on this machine, each with its own run directory, without watchdog and without privileges. */
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { buildShim } from "./shim.ts";
 
 /** All of sanlock's times are multiples of it. */
 export const IO_TIMEOUT_S = 1;
@@ -13,15 +14,6 @@ export interface SanlockDaemon {
   /** Kills it and waits until it is gone. */
   kill(): Promise<void>;
   log(): string;
-}
-
-/** Compiles what is preloaded into the daemon (see shim.c). Once per directory. */
-export function buildShim(directory: string): string {
-  const library = join(directory, "shim.so");
-  if (existsSync(library)) return library;
-  const built = Bun.spawnSync(["gcc", "-shared", "-fPIC", "-o", library, join(import.meta.dir, "shim.c")]);
-  if (!built.success) throw new Error(`gcc: ${built.stderr.toString()}`);
-  return library;
 }
 
 /** Makes the disk behind a lease file hang for sanlock daemons that were started with `disks_can_hang`. */

@@ -46,6 +46,12 @@ export async function refused(eventually: Eventually<{ readonly kind: "done" } |
   throw new Error("it was not refused");
 }
 
+/** For the optional methods, which this plugin has. */
+export function present<Result>(answer: Result | undefined): Result {
+  if (answer === undefined) throw new Error("the plugin has no such method");
+  return answer;
+}
+
 /** Locks, again after a refusal that says "soon", as the core does. */
 export async function lockSoon(member: Member, resource: ResourceRef, mode: HeldMode): Promise<void> {
   for (let tries = 0; ; tries++) {
@@ -61,6 +67,8 @@ export interface NewVg {
   readonly lvs?: number;
   readonly enable_global_lock?: boolean;
   readonly align_mb?: number;
+  /** What vgcreate --setlockargs passes on. */
+  readonly set_lock_args?: string;
 }
 
 /** Makes a VG on the first host, as vgcreate does, and gives its lock args. */
@@ -73,7 +81,7 @@ export async function makeVg(cluster: Cluster, vg_name: string, more: NewVg = {}
       vg_name,
       lockspace_name: `lvm_${vg_name}`,
       vg_lock_args: LOCK_LV,
-      set_lock_args: "",
+      set_lock_args: more.set_lock_args ?? "",
       align_mb: more.align_mb ?? 0,
       enable_global_lock: more.enable_global_lock ?? true,
     }),

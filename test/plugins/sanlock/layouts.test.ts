@@ -5,7 +5,9 @@ import { SANLOCK_LAYOUTS } from "../../../plugins/sanlock/layouts.ts";
 import { makeScratch } from "../../rig/scratch.ts";
 
 const compiler = Bun.which("gcc") ?? Bun.which("cc");
-const hasHeaders = existsSync("/usr/include/sanlock.h");
+/** Where sanlock.h is; test:sanlock compares the headers of other releases too. */
+const headers = process.env.TEST_SANLOCK_HEADERS ?? "/usr/include";
+const hasHeaders = existsSync(`${headers}/sanlock.h`);
 if (compiler === null || !hasHeaders)
   console.error(
     "NOT TESTED: no C compiler or no libsanlock-dev, so sanlock's structs can't be compared with its headers",
@@ -25,7 +27,7 @@ function compilerSays(compiler_path: string): string {
     ),
   ]);
   // sanlock.h uses uint64_t without including what defines it.
-  const program = `#include <stddef.h>\n#include <stdint.h>\n#include <stdio.h>\n#include <sanlock.h>
+  const program = `#include <stddef.h>\n#include <stdint.h>\n#include <stdio.h>\n#include "${headers}/sanlock.h"
 int main(void) {\n${lines.join("\n")}\nreturn 0;\n}\n`;
   try {
     writeFileSync(scratch.file("layouts.c"), program);

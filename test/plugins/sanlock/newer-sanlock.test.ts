@@ -152,7 +152,9 @@ describe("the options of a VG", () => {
 
   test("are written with it, compare-and-write into its fixed leases only", () => {
     const { lockspaces, resources, calls } = written();
-    const { tools } = made(calls);
+    const plain = fakeClient(ALL, {}).readLockspace("", 1);
+    const readLockspace = () => ({ ...plain, flags: plain.flags | LSF.USING_CAW });
+    const { tools } = made({ ...calls, readLockspace });
     expect(initVg(tools, { ...call, set_lock_args: "persist,notimeout,caw" })).toMatchObject({
       vg_lock_args: "2.0.0:lvmlock:notimeout:persist",
     });
