@@ -1,6 +1,6 @@
 /** How rows of the report are put into words, the same way in --info and in who. */
-import type { LockRow, LockspaceRow, WaiterRow } from "../../core/daemon/info/report.ts";
-import { processText } from "../table.ts";
+import type { FenceRow, LockRow, LockspaceRow, WaiterRow } from "../../core/daemon/info/report.ts";
+import { duration, processText, textTable } from "../table.ts";
 
 /** The thing a lock is on: "global lock", "vg0", "vg0/lv0", or "vg0/<UUID>" where the name is not known. */
 export function lockTarget(row: LockRow | WaiterRow): string {
@@ -22,6 +22,10 @@ export function waitReason(waiter: WaiterRow, locks: readonly LockRow[]): string
     const tries = waiter.retries === null ? "" : `, tried ${waiter.retries + 1} times`;
     return `another host holds it${tries}`;
   }
+  if (waiter.waits_for === "fence") {
+    const life = `host_id ${waiter.fence_host_id} (generation ${waiter.fence_generation})`;
+    return `${life} holds it and has failed; its reservation key is being removed`;
+  }
   if (waiter.waits_for === "manager") return "the lock manager is being asked";
   const holders = locks.filter((lock) => isSameResource(lock, waiter));
   const [first] = holders;
@@ -29,6 +33,29 @@ export function waitReason(waiter: WaiterRow, locks: readonly LockRow[]): string
   const more = holders.length === 1 ? "" : ` and ${holders.length - 1} more`;
   return `held ${first.mode} by ${holderText(first)}${more}`;
 }
+
+/** The fences as a table, newest first: who failed and whether it was cut off. */
+export function fenceLines(fences: readonly FenceRow[]): string[] {
+  if (fences.length === 0) return [];
+  const rows = fences
+    .toReversed()
+    .map(({ vg_name, host_id, generation, key, state, state_s, detail }) => [
+      vg_name,
+      String(host_id),
+      String(generation),
+      key,
+      FENCE_WORDS[state],
+      duration(state_s),
+      detail === "" ? "-" : detail,
+    ]);
+  return textTable(["FAILED HOST IN", "HOST ID", "GENERATION", "KEY", "STATE", "SINCE", "WHY"], rows);
+}
+
+const FENCE_WORDS: Readonly<Record<FenceRow["state"], string>> = {
+  waiting: "being cut off",
+  removed: "cut off",
+  failed: "NOT CUT OFF",
+};
 
 /** Whether two rows are about the same lock. */
 export function isSameResource(left: LockRow | WaiterRow, right: LockRow | WaiterRow): boolean {

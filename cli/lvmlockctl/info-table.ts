@@ -2,11 +2,17 @@
 import type { InfoReport, LockRow, LockspaceRow } from "../../core/daemon/info/report.ts";
 import { duration, printable, processText, textTable } from "../table.ts";
 import { adviceOf } from "./advice.ts";
-import { holderText, lockspaceTitle, lockTarget, waitReason } from "./describe.ts";
+import { fenceLines, holderText, lockspaceTitle, lockTarget, waitReason } from "./describe.ts";
 
 /** The whole picture: the daemon, its lockspaces, locks, waiters, and what to do when something is wrong. */
 export function infoText(report: InfoReport): string {
-  const parts = [daemonLines(report), lockspaceLines(report), lockLines(report), waiterLines(report)];
+  const parts = [
+    daemonLines(report),
+    lockspaceLines(report),
+    lockLines(report),
+    waiterLines(report),
+    fenceLines(report.fence),
+  ];
   const advice = adviceOf(report).map((sentence) => `! ${printable(sentence)}`);
   return [...parts, advice]
     .filter((lines) => lines.length > 0)

@@ -1,6 +1,7 @@
 /** The raw info text of a C daemon as a report. It knows no times, so those are null. */
 import type {
   ClientRow,
+  FenceRow,
   InfoReport,
   LockRow,
   LockspaceRow,
@@ -25,6 +26,7 @@ export function rawReport(text: string, socket_path: string): InfoReport {
   const lockspace: LockspaceRow[] = [];
   const lock: LockRow[] = [];
   const waiter: WaiterRow[] = [];
+  const fence: FenceRow[] = [];
   let resource: RawResource | null = null;
   for (const line of lines) {
     const client = clients.get(line.keys.get("client_id") ?? "");
@@ -34,6 +36,8 @@ export function rawReport(text: string, socket_path: string): InfoReport {
       resource = null;
       // A stopped lockspace that the daemon has not cleaned away yet is none any more.
       if (!(line.keys.get("ls_name") ?? "").startsWith("REM:")) lockspace.push(lockspaceRow(line));
+    } else if (line.kind === "ls_fence_history") {
+      fence.push(fenceRow(line, lockspace.at(-1)?.vg_name ?? ""));
     } else if (line.kind === "r") {
       resource = resourceOf(line, lockspace.at(-1));
     } else if (resource !== null && line.kind === "lk") {
@@ -52,6 +56,7 @@ export function rawReport(text: string, socket_path: string): InfoReport {
     lockspace,
     lock,
     waiter,
+    fence,
     client: clientRows,
     incident: [],
   };
@@ -111,9 +116,33 @@ function lockKeys(line: RawLine): Pick<LockRow, "mode" | "persistent" | "held_s"
   };
 }
 
-function waiterKeys(line: RawLine): Pick<WaiterRow, "mode" | "waiting_s" | "waits_for" | "retries"> {
+function waiterKeys(line: RawLine): Omit<WaiterRow, keyof RawResource | "pid" | "cmd"> {
   const mode = line.keys.get("mode") === "sh" ? "sh" : "ex";
-  return { mode, waiting_s: null, waits_for: null, retries: null };
+  const isFence = line.kind === "r_fence_wait_action";
+  const number = (key: string): number => (isFence ? Number(line.keys.get(key) ?? 0) : 0);
+  return {
+    mode,
+    waiting_s: null,
+    waits_for: isFence ? "fence" : null,
+    fence_host_id: number("owner_host_id"),
+    fence_generation: number("owner_generation"),
+    retries: null,
+  };
+}
+
+function fenceRow(line: RawLine, vg_name: string): FenceRow {
+  const text = (key: string): string => line.keys.get(key) ?? "";
+  const failed = text("result") !== "0";
+  return {
+    vg_name,
+    host_id: Number(text("owner_host_id")),
+    generation: Number(text("owner_generation")),
+    key: text("remkey"),
+    state: text("op") === "fence" ? "waiting" : failed ? "failed" : "removed",
+    state_s: null,
+    attempts: null,
+    detail: "",
+  };
 }
 
 function daemonRow(lockspaces: readonly LockspaceRow[], socket_path: string): InfoReport["lvmlockd"][number] {

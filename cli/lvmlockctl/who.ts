@@ -1,7 +1,7 @@
 /** who VG[/LV]: the holders of a lock and those who wait for it. */
 import type { InfoReport, LockRow, WaiterRow } from "../../core/daemon/info/report.ts";
 import { duration, printable, processText, textTable } from "../table.ts";
-import { holderText, lockTarget, waitReason } from "./describe.ts";
+import { fenceLines, holderText, lockTarget, waitReason } from "./describe.ts";
 
 /** What was asked for; `vg_name` "" is the global lock, `lv` "" the whole VG. */
 export interface WhoQuestion {
@@ -13,7 +13,7 @@ export interface WhoQuestion {
 export function whoRows(
   report: InfoReport,
   question: WhoQuestion,
-): { readonly lock: readonly LockRow[]; readonly waiter: readonly WaiterRow[] } {
+): Pick<InfoReport, "lock" | "waiter" | "fence"> {
   const isMeant = (row: LockRow | WaiterRow): boolean => {
     if (question.vg_name === "") return row.kind === "gl";
     if (row.vg_name !== question.vg_name) return false;
@@ -21,7 +21,9 @@ export function whoRows(
     if (question.lv === "") return row.kind !== "gl";
     return row.kind === "lv" && (row.lv_name === question.lv || row.lv_uuid === question.lv);
   };
-  return { lock: report.lock.filter(isMeant), waiter: report.waiter.filter(isMeant) };
+  // A failed host stands in the way of all its locks in the VG, so its fence belongs to each of them.
+  const fence = report.fence.filter((row) => row.vg_name === question.vg_name && question.vg_name !== "");
+  return { lock: report.lock.filter(isMeant), waiter: report.waiter.filter(isMeant), fence };
 }
 
 /** Whether the VG of the question is started here; the global lock always can be asked for. */
@@ -31,11 +33,11 @@ export function isKnown(report: InfoReport, question: WhoQuestion): boolean {
 
 /** The answer for people. */
 export function whoText(report: InfoReport, question: WhoQuestion): string {
-  const { lock, waiter } = whoRows(report, question);
+  const { lock, waiter, fence } = whoRows(report, question);
   const lines: string[] = [];
   if (lock.length === 0) {
     lines.push(`${targetText(question)} is held by nobody on this host.`);
-    const remote = waiter.some((row) => row.waits_for === "remote");
+    const remote = waiter.some((row) => row.waits_for === "remote" || row.waits_for === "fence");
     if (remote) lines.push("Another host holds it; ask there as well.");
   } else {
     const rows = lock.map((row) => [lockTarget(row), row.mode, duration(row.held_s), holderText(row)]);
@@ -51,6 +53,7 @@ export function whoText(report: InfoReport, question: WhoQuestion): string {
     ]);
     lines.push("", ...textTable(["WAITING FOR", "MODE", "FOR", "WHO", "BECAUSE"], rows));
   }
+  if (fence.length > 0) lines.push("", ...fenceLines(fence));
   lines.push(...actionAdvice(lock, waiter));
   return `${lines.join("\n")}\n`;
 }

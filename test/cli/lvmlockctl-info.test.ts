@@ -6,7 +6,13 @@ import { parseReport } from "../../cli/lvmlockctl/report-schema.ts";
 import { STANDARD_SOCKET_PATH, socketPath } from "../../cli/lvmlockctl/socket-path.ts";
 import { stopReason } from "../../cli/lvmlockctl/stop-reason.ts";
 import { whoText } from "../../cli/lvmlockctl/who.ts";
-import type { InfoReport, LockRow, LockspaceRow, WaiterRow } from "../../core/daemon/info/report.ts";
+import type {
+  FenceRow,
+  InfoReport,
+  LockRow,
+  LockspaceRow,
+  WaiterRow,
+} from "../../core/daemon/info/report.ts";
 import { EXIT } from "../../core/errors.ts";
 import { quoteText } from "../../core/wire/quote.ts";
 import { runProgram, type StubAnswer, type StubDaemon, startStub } from "./stub-daemon.ts";
@@ -57,6 +63,21 @@ describe("lines that scripts look for", () => {
 });
 
 describe("a C daemon's text as a report", () => {
+  test("has its fences, and who waits for one", () => {
+    const text = `${RAW}info=r name=uuid-lv1 type=lv mode=un sh_count=0 version=0
+info=r_fence_wait_action client_id=14 flags=0x0 version=0 op=lock rt=lv mode=sh lm_type=sanlock result=0 lm_rv=0 owner_host_id=4 owner_generation=2
+info=ls_fence_history op=fence result=0 msg_id=2 owner_host_id=6 owner_generation=1 ourkey=0x1 remkey=0x3
+info=ls_fence_history op=fence_result result=256 msg_id=3 owner_host_id=7 owner_generation=1 ourkey=0x1 remkey=0x4
+`;
+    const { fence, waiter } = rawReport(text, "");
+    expect(fence.map(({ vg_name, host_id, key, state }) => [vg_name, host_id, key, state])).toEqual([
+      ["vg0", 4, "0x2", "removed"],
+      ["vg0", 6, "0x3", "waiting"],
+      ["vg0", 7, "0x4", "failed"],
+    ]);
+    expect(waiter.at(-1)).toMatchObject({ waits_for: "fence", fence_host_id: 4, fence_generation: 2 });
+  });
+
   const report = rawReport(RAW, "/run/lvm/lvmlockd.socket");
 
   test("has the lockspaces that are not gone, and none of their times", () => {
@@ -119,7 +140,19 @@ const VG_WAITER: WaiterRow = {
   cmd: "lvs",
   waiting_s: 11,
   waits_for: "local",
+  fence_host_id: 0,
+  fence_generation: 0,
   retries: 0,
+};
+const FENCE: FenceRow = {
+  vg_name: "vg0",
+  host_id: 5,
+  generation: 3,
+  key: "0x1000000000030005",
+  state: "waiting",
+  state_s: 2,
+  attempts: 1,
+  detail: "",
 };
 
 function reportOf(part: Partial<InfoReport>): InfoReport {
@@ -128,6 +161,7 @@ function reportOf(part: Partial<InfoReport>): InfoReport {
     lockspace: [LOCKSPACE],
     lock: [],
     waiter: [],
+    fence: [],
     client: [],
     incident: [],
   };
@@ -166,6 +200,14 @@ describe("--info for people", () => {
     expect(text).toContain("vg0: the start failed (90 s ago) Set local/host_id");
   });
 
+  test("says which failed hosts were cut off, and which could not be", () => {
+    const failed: FenceRow = { ...FENCE, host_id: 6, state: "failed", detail: "/dev/sdb does not answer" };
+    const text = infoText(reportOf({ fence: [FENCE, failed, { ...FENCE, state: "removed" }] }));
+    expect(text).toMatch(/vg0 +5 +3 +0x1000000000030005 +being cut off +2 s +-/);
+    expect(text).toMatch(/vg0 +6 +3 .*NOT CUT OFF +2 s +\/dev\/sdb does not answer/);
+    expect(text).toMatch(/vg0 +5 +3 .* cut off +2 s/);
+  });
+
   test("lets no command name talk to the terminal", () => {
     const text = infoText(reportOf({ lock: [{ ...VG_LOCK, cmd: "\u001b[2Jevil\n" }] }));
     expect(text).toContain("(?[2Jevil?)");
@@ -198,6 +240,14 @@ describe("who", () => {
     expect(whoText(report, { vg_name: "vg0", lv: "lv9" })).toContain(
       "vg0/lv9 is held by nobody on this host",
     );
+  });
+
+  test("of a lock that a failed host has says what is done about that host", () => {
+    const waiter: WaiterRow = { ...VG_WAITER, waits_for: "fence", fence_host_id: 5, fence_generation: 3 };
+    const text = whoText(reportOf({ waiter: [waiter], fence: [FENCE] }), { vg_name: "vg0", lv: "" });
+    expect(text).toContain("host_id 5 (generation 3) holds it and has failed; its reservation key is being");
+    expect(text).toContain("being cut off");
+    expect(whoText(reportOf({ fence: [FENCE] }), { vg_name: "vg1", lv: "" })).not.toContain("cut off");
   });
 
   test("of the global lock looks at that lock only", () => {

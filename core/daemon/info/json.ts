@@ -1,6 +1,7 @@
 /** What info_json and who answer: the rows of report.ts as JSON text, in pieces. */
 import type { LockType } from "../../../plugins/contract.ts";
 import type {
+  FenceView,
   Incident,
   Locking,
   LockspaceView,
@@ -8,9 +9,11 @@ import type {
   ResourceView,
   WaiterView,
 } from "../../locking/api.ts";
+import { hostKeyText } from "./host-key.ts";
 import type {
   ClientRow,
   DaemonRow,
+  FenceRow,
   IncidentRow,
   InfoReport,
   LockRow,
@@ -53,6 +56,8 @@ export function* infoJson(source: JsonSource): Generator<string, void> {
     }
   }
   yield `],"waiter":[${waiters.join(",")}]`;
+  const fences = lockspaces.flatMap((view) => view.fences.map((fence) => fenceRow(fence, view, now_ms)));
+  yield `,${section("fence", fences)}`;
   const names = new Set(lockspaces.map((view) => view.vg_name));
   const clients = daemon === null ? [] : [...locking.clients()].map(clientRow);
   const incidents = locking.incidents().filter((incident) => daemon !== null || names.has(incident.vg_name));
@@ -123,9 +128,27 @@ function waiterRow(
   lockspace: LockspaceView,
   now_ms: number,
 ): WaiterRow {
-  const { mode, pid, cmd, waits_for, retries } = waiter;
+  const { mode, pid, cmd, waits_for, fence, retries } = waiter;
   const waiting_s = seconds(waiter.since_ms, now_ms);
-  return { ...resourceKeys(resource, lockspace), mode, pid, cmd, waiting_s, waits_for, retries };
+  const fence_host_id = fence?.host_id ?? 0;
+  const fence_generation = fence?.generation ?? 0;
+  const fence_keys = { fence_host_id, fence_generation };
+  return {
+    ...resourceKeys(resource, lockspace),
+    mode,
+    pid,
+    cmd,
+    waiting_s,
+    waits_for,
+    ...fence_keys,
+    retries,
+  };
+}
+
+function fenceRow(fence: FenceView, { vg_name }: LockspaceView, now_ms: number): FenceRow {
+  const { host_id, generation, state, attempts, detail, since_ms } = fence;
+  const key = hostKeyText(fence);
+  return { vg_name, host_id, generation, key, state, state_s: seconds(since_ms, now_ms), attempts, detail };
 }
 
 function clientRow({ client_id, pid, cmd }: ClientRow): ClientRow {

@@ -3,7 +3,7 @@
  * `{"report":[{"lvmlockd":[...],"lockspace":[...],...}]}`, with typed values. Keys are only ever added.
  */
 import type { LockType, ResourceKind } from "../../../plugins/contract.ts";
-import type { LockspaceView, WaiterView } from "../../locking/api.ts";
+import type { FenceView, LockspaceView, WaiterView } from "../../locking/api.ts";
 
 export interface InfoReport {
   /** Exactly one row in info_json; none in who. */
@@ -11,6 +11,7 @@ export interface InfoReport {
   readonly lockspace: readonly LockspaceRow[];
   readonly lock: readonly LockRow[];
   readonly waiter: readonly WaiterRow[];
+  readonly fence: readonly FenceRow[];
   readonly client: readonly ClientRow[];
   readonly incident: readonly IncidentRow[];
 }
@@ -77,7 +78,24 @@ export interface WaiterRow extends ResourceKeys {
   readonly cmd: string;
   readonly waiting_s: number | null;
   readonly waits_for: WaiterView["waits_for"] | null;
+  /** Whose key is being removed when it waits for that; 0 otherwise. */
+  readonly fence_host_id: number;
+  readonly fence_generation: number;
   readonly retries: number | null;
+}
+
+/** The removal of a failed host's reservation key from the PVs of a VG, so that its locks can be given to others. */
+export interface FenceRow {
+  readonly vg_name: string;
+  readonly host_id: number;
+  readonly generation: number;
+  /** "0x…". */
+  readonly key: string;
+  readonly state: FenceView["state"];
+  readonly state_s: number | null;
+  readonly attempts: number | null;
+  /** Why it failed; "" otherwise. */
+  readonly detail: string;
 }
 
 export interface ClientRow {

@@ -2,10 +2,20 @@
  * The info text, line by line as the C daemon writes it; lvmlockctl reads it with scanf, so keys and their order are the
  * contract. Made lazily, a resource at a time, because ten thousand LV locks must not hold up a request.
  */
+import { wireResult } from "../../errors.ts";
 import { LIMITS } from "../../limits.ts";
-import type { ClientView, Locking, LockspaceView, ResourceView, WaiterView } from "../../locking/api.ts";
+import type {
+  ClientView,
+  FenceView,
+  HostLife,
+  Locking,
+  LockspaceView,
+  ResourceView,
+  WaiterView,
+} from "../../locking/api.ts";
 import { type Connection, fdOf } from "../connection.ts";
 import type { WireDialect } from "../options.ts";
+import { hostKeyText } from "./host-key.ts";
 
 export interface InfoTextSource {
   readonly locking: Pick<Locking, "lockspaces" | "resources" | "clients">;
@@ -64,9 +74,22 @@ function lockspaceLines(view: LockspaceView, dialect: WireDialect): string {
     `thread_work=0 thread_stop=${bit(stopping)} thread_done=0 kill_vg=${bit(view.killed)} `;
   const tail = modern ? `fence_pr=${bit(view.fence_pr)} no_timeout=${bit(view.no_timeout)} ` : "drop_vg=0 ";
   const gl = view.global_lock_enabled && view.lock_type === "sanlock";
-  const lines = `${head + tail}sanlock_gl_enabled=${bit(gl)}\n`;
-  if (view.state === "started" || stopping) return lines;
-  return lines + actionLine("ls_action", view.start_client_id, "start", "", "iv", view, false, dialect);
+  let lines = `${head + tail}sanlock_gl_enabled=${bit(gl)}\n`;
+  if (view.state !== "started" && !stopping)
+    lines += actionLine({ prefix: "ls_action", client_id: view.start_client_id, op: "start" }, view, dialect);
+  // lvmlockctl of 2.03.16 knows no such lines.
+  if (!modern) return lines;
+  for (const [index, fence] of view.fences.entries()) lines += fenceLine(fence, view, index + 1);
+  return lines;
+}
+
+function fenceLine(fence: FenceView, view: LockspaceView, msg_id: number): string {
+  const op = fence.state === "waiting" ? "fence" : "fence_result";
+  const result = fence.state === "failed" ? wireResult("EAGAIN") : 0;
+  return (
+    `info=ls_fence_history op=${op} result=${result} msg_id=${msg_id} owner_host_id=${fence.host_id} ` +
+    `owner_generation=${fence.generation} ourkey=${hostKeyText(view)} remkey=${hostKeyText(fence)}\n`
+  );
 }
 
 function resourceLines(view: ResourceView, lockspace: LockspaceView, dialect: WireDialect): string {
@@ -86,24 +109,33 @@ function waiterLine(
   lockspace: LockspaceView,
   dialect: WireDialect,
 ): string {
-  const { client_id, mode, persistent } = waiter;
-  return actionLine("r_action", client_id, "lock", kind, mode, lockspace, persistent, dialect);
+  const { client_id, mode, persistent, fence } = waiter;
+  // The C daemon keeps those who wait for a fence in a list of their own.
+  const prefix = fence !== null && dialect === "2.03.40" ? "r_fence_wait_action" : "r_action";
+  return actionLine(
+    { prefix, client_id, op: "lock", kind, mode, persistent, owner: fence },
+    lockspace,
+    dialect,
+  );
 }
 
-function actionLine(
-  prefix: string,
-  client_id: number,
-  op: string,
-  kind: string,
-  mode: string,
-  lockspace: LockspaceView,
-  persistent: boolean,
-  dialect: WireDialect,
-): string {
+interface ActionFacts {
+  readonly prefix: string;
+  readonly client_id: number;
+  readonly op: string;
+  readonly kind?: string;
+  readonly mode?: string;
+  readonly persistent?: boolean;
+  readonly owner?: HostLife | null;
+}
+
+function actionLine(facts: ActionFacts, lockspace: LockspaceView, dialect: WireDialect): string {
+  const { prefix, client_id, op, kind = "", mode = "iv", persistent = false, owner = null } = facts;
   const flags = persistent ? PERSISTENT_FLAG : 0;
-  const owner = dialect === "2.03.40" ? " owner_host_id=0 owner_generation=0" : "";
+  const { host_id, generation } = owner ?? { host_id: 0, generation: 0 };
+  const owner_keys = dialect === "2.03.40" ? ` owner_host_id=${host_id} owner_generation=${generation}` : "";
   return (
     `info=${prefix} client_id=${client_id} flags=0x${flags} version=0 op=${op} rt=${kind} mode=${mode} ` +
-    `lm_type=${lockspace.lock_type} result=0 lm_rv=0${owner}\n`
+    `lm_type=${lockspace.lock_type} result=0 lm_rv=0${owner_keys}\n`
   );
 }
