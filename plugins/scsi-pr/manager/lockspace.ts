@@ -26,7 +26,7 @@ const NOT_JOINED = Object.freeze(refuse("ENOTCONN", "the lockspace is not joined
 const NOT_SHARED = Object.freeze(
   refuse(
     "EINVAL",
-    "scsi-pr has no shared LV locks: one host at a time may write to the VG's PVs, so activate the LV exclusively (lvchange -aey), or use sanlock or dlm",
+    "scsi-pr has no shared LV locks: one host at a time may write to the VG's PVs, so activate the LV exclusively (lvchange -aey), or use sanlock or dlm for the VG",
   ),
 );
 const NOT_PROTECTED = Object.freeze(
@@ -55,7 +55,7 @@ export function createVgLockspace(identity: LockspaceIdentity, tools: Tools): Vg
       return whyNotGranted(state, call) ?? grants.lock(call);
     },
     convert(call) {
-      if (call.resource.kind === "lv" && call.mode === "sh") return NOT_SHARED;
+      if (call.resource.kind === "lv" && call.mode === "sh") return notShared(state);
       return grants.convert(call);
     },
     unlock(call) {
@@ -76,9 +76,15 @@ export function createVgLockspace(identity: LockspaceIdentity, tools: Tools): Vg
   };
 }
 
+/** lvm shows its user no more than "error -22", so the reason is in the log as well. */
+function notShared(state: LockspaceState): Refused {
+  logLine(state, "warning", NOT_SHARED.detail);
+  return NOT_SHARED;
+}
+
 function whyNotGranted(state: LockspaceState, { resource, mode, adopt }: LockCall): Refused | null {
   if (!state.joined) return NOT_JOINED;
-  if (resource.kind === "lv" && mode === "sh") return NOT_SHARED;
+  if (resource.kind === "lv" && mode === "sh") return notShared(state);
   if (adopt === "only-orphan" && !state.was_ours) return NOT_PROTECTED;
   const verdict = lookBeforeGrant(state);
   if (verdict.kind === "lost") return refuse("EVGKILLED", verdict.reason);

@@ -46,7 +46,11 @@ export function look(state: LockspaceState): Verdict {
     }
     if (verdict.kind === "silent") silent ??= verdict;
   }
-  if (silent !== null) return silent;
+  if (silent !== null) {
+    // No lock is granted on the strength of an earlier look.
+    state.checked_at_ms = Number.NEGATIVE_INFINITY;
+    return silent;
+  }
   state.checked_at_ms = performance.now();
   return OURS;
 }

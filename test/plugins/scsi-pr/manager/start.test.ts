@@ -1,0 +1,207 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import type { FakeDisk } from "../fake-disk.ts";
+import { done, keyOf, refusal, VG, vgOn } from "./host.ts";
+import { createWorld } from "./world.ts";
+
+const stateOf = (disk: FakeDisk) => ({ registered: [...disk.registered], reservation: disk.reservation });
+
+describe("a start", () => {
+  test("reserves every PV for this host alone, and the stop gives all of them back", async () => {
+    const world = createWorld({ disks_per_vg: 3 });
+    const a = await vgOn(world, 1);
+    done(await a.start());
+    for (const disk of world.disks("vg0")) {
+      expect(stateOf(disk)).toEqual({
+        registered: [["host1", keyOf(1)]],
+        reservation: { type: "WE", key: keyOf(1) },
+      });
+      expect([disk.write("host1"), disk.write("host2")]).toEqual(["written", "conflict"]);
+    }
+    done(await a.leave());
+    for (const disk of world.disks("vg0")) {
+      expect(stateOf(disk)).toEqual({ registered: [], reservation: null });
+      expect(disk.open_count).toBe(0);
+    }
+  });
+
+  test("is refused while another host has the VG, naming key, host_id and every device, and touches nothing", async () => {
+    const world = createWorld();
+    done(await (await vgOn(world, 1)).start());
+    const before = world.disks("vg0").map((disk) => disk.changes.length);
+    const { code, detail, owner } = refusal(await (await vgOn(world, 2)).start());
+    expect(code).toBe("EBUSY");
+    expect(detail).toBe(
+      "/dev/fake0 is held by key 0x1000000000000001 (host_id 1); /dev/fake1 is held by key 0x1000000000000001 (host_id 1)",
+    );
+    expect(owner).toMatchObject({ host_id: 1, name: "0x1000000000000001" });
+    expect(world.disks("vg0").map((disk) => disk.changes.length)).toEqual(before);
+    expect(world.disks("vg0").map((disk) => disk.open_count)).toEqual([1, 1]);
+  });
+
+  test("that meets another one gets nothing, and leaves nothing behind", async () => {
+    const world = createWorld();
+    const [first, second] = world.disks("vg0");
+    const other = second?.open("host2");
+    // Host 2 is faster on the second PV, after host 1 has looked at it.
+    first?.before((nexus, command) => {
+      if (nexus !== "host1" || command !== "reserve") return undefined;
+      other?.register({ from: 0n, to: keyOf(2), aptpl: false });
+      other?.reserve({ key: keyOf(2), type: "WE" });
+      return undefined;
+    });
+    const { detail } = refusal(await (await vgOn(world, 1)).start());
+    expect(detail).toBe("/dev/fake1 is held by key 0x1000000000000002 (host_id 2)");
+    expect(first && stateOf(first)).toEqual({ registered: [], reservation: null });
+    expect(second && stateOf(second)).toEqual({
+      registered: [["host2", keyOf(2)]],
+      reservation: { type: "WE", key: keyOf(2) },
+    });
+  });
+
+  test("reserves a PV that was added while it reserved the others", async () => {
+    const world = createWorld();
+    const a = await vgOn(world, 1);
+    const added = world.makeDisk();
+    world.disks("vg0")[0]?.before((_nexus, command) => {
+      if (command === "reserve" && !world.disks("vg0").includes(added)) world.disks("vg0").push(added);
+      return undefined;
+    });
+    done(await a.start());
+    expect(added.reservation).toEqual({ type: "WE", key: keyOf(1) });
+  });
+
+  test("with this host's key through another initiator is refused with that reason, and changes nothing", async () => {
+    const world = createWorld();
+    done(await (await vgOn(world, 1, { nexus: "elsewhere" })).start());
+    const before = world.disks("vg0").map(stateOf);
+    const { detail } = refusal(await (await vgOn(world, 1)).start());
+    expect(detail).toMatch(
+      /own key 0x1000000000000001 \(host_id 1\), but through another initiator \(elsewhere\): another host has the same/,
+    );
+    expect(world.disks("vg0").map(stateOf)).toEqual(before);
+  });
+
+  test("leaves another key of this host alone and says which it is", async () => {
+    const world = createWorld();
+    world.disks("vg0")[1]?.open("host1").register({ from: 0n, to: 0xabcn, aptpl: false });
+    const before = world.disks("vg0").map(stateOf);
+    const { detail } = refusal(await (await vgOn(world, 1)).start());
+    expect(detail).toMatch(/registered on \/dev\/fake1 with a key that is not .*registered: key 0xabc/);
+    expect(world.disks("vg0").map(stateOf)).toEqual(before);
+  });
+
+  test("takes up what this host held before, and its LV locks with it", async () => {
+    const world = createWorld();
+    done(await (await vgOn(world, 1)).start());
+    const again = await vgOn(world, 1);
+    done(await again.start({ adopt: "only-orphan" }));
+    expect(await again.lock(VG, "ex", "only-orphan")).toMatchObject({ kind: "done", adopted: true });
+  });
+
+  test("adopts no LV lock when the PVs were not this host's any more", async () => {
+    const world = createWorld();
+    const a = await vgOn(world, 1);
+    expect(refusal(await a.start({ adopt: "only-orphan" })).code).toBe("EADOPT_NONE");
+    done(await a.start({ adopt: "if-orphan" }));
+    expect(refusal(await a.lock(VG, "ex", "only-orphan")).code).toBe("EADOPT_NONE");
+    done(await a.lock(VG));
+  });
+
+  test("raises the alarm when the VG was lost while the daemon was dead", async () => {
+    const world = createWorld();
+    done(await (await vgOn(world, 2)).start());
+    const a = await vgOn(world, 1);
+    expect(refusal(await a.start({ adopt: "if-orphan" })).code).toBe("EBUSY");
+    expect(a.host.killed).toEqual(["vg0"]);
+    expect(refusal(await a.start()).code).toBe("EBUSY");
+    expect(a.host.killed).toHaveLength(1);
+  });
+
+  test("needs a host_id or a key, and takes the configured key before the host_id", async () => {
+    const world = createWorld();
+    const nameless = await vgOn(world, 0);
+    const { code, detail } = refusal(await nameless.start());
+    expect([code, detail]).toEqual([
+      "EHOSTID",
+      expect.stringContaining("set local/host_id in lvmlocal.conf"),
+    ]);
+    done(await (await vgOn(world, 0, { settings: { key: "0xfeed" } })).start());
+    expect(world.disks("vg0")[0]?.reservation?.key).toBe(0xfeedn);
+  });
+
+  test("keeps the registrations through a loss of power where the device can", async () => {
+    const world = createWorld();
+    done(await (await vgOn(world, 1)).start());
+    for (const disk of world.disks("vg0")) disk.losePower();
+    expect(world.disks("vg0").map((disk) => disk.write("host2"))).toEqual(["conflict", "conflict"]);
+  });
+
+  test("registers without that where the device refuses it, and says so", async () => {
+    const world = createWorld();
+    const disk = world.disks("vg0")[0];
+    let refused = false;
+    disk?.before((_nexus, command) => {
+      if (command !== "register" || refused) return undefined;
+      // The first REGISTER asks whether the key is there; the second one is the first with APTPL that could succeed.
+      refused = disk.changes.length > 0;
+      return refused ? { kind: "failed", detail: "no room for APTPL" } : undefined;
+    });
+    const a = await vgOn(world, 1);
+    done(await a.start());
+    expect(disk?.reservation?.key).toBe(keyOf(1));
+    const logged = a.host.news.map((one) => (one.kind === "log" ? one.text : ""));
+    expect(logged.join()).toContain("no room for APTPL");
+  });
+
+  test("on a multipath map lets every path of this host write, and no other host", async () => {
+    const world = createWorld({ disks_per_vg: 0 });
+    const map = world.makeDisk("multipath");
+    world.disks("vg0").push(map);
+    map.open("host2").register({ from: 0n, to: keyOf(2), aptpl: false });
+    const a = await vgOn(world, 1);
+    expect(refusal(await a.start()).detail).toMatch(/registered by key .*\(host_id 2\), which could write/);
+    map.open("host2").register({ from: keyOf(2), to: 0n, aptpl: false });
+    done(await a.start());
+    expect(map.reservation?.type).toBe("WERO");
+  });
+});
+
+test("a start that fails at any command leaves every device as it was", () => {
+  const before = fc.record({
+    registered: fc.boolean(),
+    reserved: fc.boolean(),
+    other: fc.boolean(),
+  });
+  return fc.assert(
+    fc.asyncProperty(
+      fc.array(before, { minLength: 1, maxLength: 4 }),
+      fc.nat(30),
+      async (disks, fails_at) => {
+        const world = createWorld({ disks_per_vg: disks.length });
+        for (const [index, disk] of world.disks("vg0").entries()) {
+          const { registered = false, reserved = false, other = false } = disks[index] ?? {};
+          const own = disk.open("host1");
+          if (registered) own.register({ from: 0n, to: keyOf(1), aptpl: true });
+          if (registered && reserved) own.reserve({ key: keyOf(1), type: "WE" });
+          if (other) disk.open("host2").register({ from: 0n, to: keyOf(2), aptpl: true });
+        }
+        const states = world.disks("vg0").map(stateOf);
+        const a = await vgOn(world, 1);
+        let commands = 0;
+        for (const disk of world.disks("vg0"))
+          disk.before(() =>
+            commands++ === fails_at ? { kind: "gone", detail: "gone for the test" } : undefined,
+          );
+        const answer = await a.start();
+        if (answer.kind === "done") {
+          for (const disk of world.disks("vg0")) expect(disk.write("host2")).toBe("conflict");
+        } else {
+          expect(answer.detail).toContain("gone for the test");
+          expect(world.disks("vg0").map(stateOf)).toEqual(states);
+        }
+      },
+    ),
+    { numRuns: 300 },
+  );
+});

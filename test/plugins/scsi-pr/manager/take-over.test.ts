@@ -1,0 +1,91 @@
+import { describe, expect, test } from "bun:test";
+import { done, keyOf, refusal, removing, VG, vgOn } from "./host.ts";
+import { createWorld } from "./world.ts";
+
+describe("a take-over", () => {
+  test("cuts the other host off from every PV, and the VG is this host's", async () => {
+    const world = createWorld();
+    done(await (await vgOn(world, 1)).start());
+    const b = await vgOn(world, 2);
+    done(await b.start(removing(1)));
+    for (const disk of world.disks("vg0")) {
+      expect([disk.write("host1"), disk.write("host2")]).toEqual(["conflict", "written"]);
+      expect([...disk.registered]).toEqual([["host2", keyOf(2)]]);
+    }
+    done(await b.lock(VG));
+  });
+
+  test("from another key than the one that holds a PV is refused, and changes nothing", async () => {
+    const world = createWorld();
+    done(await (await vgOn(world, 1)).start());
+    const before = world.disks("vg0").map((disk) => disk.changes.length);
+    const b = await vgOn(world, 2);
+    expect(refusal(await b.start(removing(3))).detail).toContain(
+      "held by key 0x1000000000000001 (host_id 1)",
+    );
+    expect(world.disks("vg0").map((disk) => disk.changes.length)).toEqual(before);
+    done(await (await vgOn(world, 1)).leave());
+  });
+
+  test("of a VG that nobody has is refused: a plain start does it", async () => {
+    const world = createWorld();
+    const { code, detail } = refusal(await (await vgOn(world, 2)).start(removing(1)));
+    expect([code, detail]).toEqual([
+      "ENOENT",
+      "key 0x1000000000000001 (host_id 1) is registered on none of the VG's PVs",
+    ]);
+  });
+
+  test("needs a key that is one", async () => {
+    const world = createWorld();
+    const b = await vgOn(world, 2);
+    expect(refusal(await b.start({ take_over: { remove_key: "0x0" } })).code).toBe("EINVAL");
+  });
+
+  test("finishes what a half-dead start of the other host left", async () => {
+    const world = createWorld({ disks_per_vg: 3 });
+    const [first, second, third] = world.disks("vg0");
+    const other = first?.open("host1");
+    other?.register({ from: 0n, to: keyOf(1), aptpl: true });
+    other?.reserve({ key: keyOf(1), type: "WE" });
+    second?.open("host1").register({ from: 0n, to: keyOf(1), aptpl: true });
+    done(await (await vgOn(world, 2)).start(removing(1)));
+    for (const disk of [first, second, third]) {
+      expect(disk && [...disk.registered]).toEqual([["host2", keyOf(2)]]);
+      expect(disk?.reservation).toEqual({ type: "WE", key: keyOf(2) });
+    }
+  });
+
+  test("that fails half-way keeps what it has taken, so that the other host can't write there again", async () => {
+    const world = createWorld();
+    done(await (await vgOn(world, 1)).start());
+    const [first, second] = world.disks("vg0");
+    second?.before((nexus, command) =>
+      nexus === "host2" && command === "preempt" ? { kind: "gone", detail: "gone" } : undefined,
+    );
+    const b = await vgOn(world, 2);
+    expect(refusal(await b.start(removing(1))).code).toBe("EDEVOPEN");
+    expect([first?.write("host1"), second?.write("host1")]).toEqual(["conflict", "written"]);
+    expect(second && [...second.registered]).toEqual([["host1", keyOf(1)]]);
+    expect(b.host.news).toContainEqual({
+      kind: "log",
+      level: "error",
+      text: expect.stringContaining("after /dev/fake0 had been taken over; they stay reserved"),
+    });
+    second?.before(null);
+    done(await b.start(removing(1)));
+    expect(second?.write("host1")).toBe("conflict");
+  });
+
+  test("from this host's own key ends what an initiator that is gone has left", async () => {
+    const world = createWorld();
+    done(await (await vgOn(world, 1, { nexus: "before the reboot" })).start());
+    const a = await vgOn(world, 1);
+    expect(refusal(await a.start()).detail).toContain("through another initiator");
+    done(await a.start(removing(1)));
+    for (const disk of world.disks("vg0")) {
+      expect([...disk.registered]).toEqual([["host1", keyOf(1)]]);
+      expect([disk.write("host1"), disk.write("before the reboot")]).toEqual(["written", "conflict"]);
+    }
+  });
+});

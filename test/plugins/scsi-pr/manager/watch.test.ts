@@ -1,0 +1,100 @@
+import { describe, expect, test } from "bun:test";
+import { done, keyOf, LV, refusal, removing, VG, vgOn } from "./host.ts";
+import { createWorld } from "./world.ts";
+
+describe("a started VG", () => {
+  test("that was taken over is lost at the next look, once, and grants nothing more", async () => {
+    const world = createWorld();
+    const a = await vgOn(world, 1);
+    done(await a.start());
+    a.host.tick();
+    expect(a.host.news).toEqual([]);
+    done(await (await vgOn(world, 2)).start(removing(1)));
+    a.host.tick();
+    a.host.tick();
+    const reason = "/dev/fake0 was taken over by key 0x1000000000000002 (host_id 2)";
+    expect(a.host.news).toEqual([{ kind: "lockspace-lost", lockspace_name: "lvm_vg0", reason }]);
+    expect(a.host.killed).toEqual(["vg0"]);
+    expect(refusal(await a.lock(VG))).toMatchObject({ code: "EVGKILLED", detail: reason });
+    done(await a.leave());
+    expect(world.disks("vg0").map((disk) => disk.reservation?.key)).toEqual([keyOf(2), keyOf(2)]);
+  });
+
+  test("is lost as well when another host takes it with the same key", async () => {
+    const world = createWorld();
+    const a = await vgOn(world, 1);
+    done(await a.start());
+    a.host.tick();
+    done(await (await vgOn(world, 1, { nexus: "thief" })).start(removing(1)));
+    a.host.tick();
+    expect(a.host.news).toMatchObject([
+      { kind: "lockspace-lost", reason: expect.stringContaining("another host uses the same key") },
+    ]);
+  });
+
+  test("is lost when a device has forgotten its reservation", async () => {
+    const world = createWorld();
+    const a = await vgOn(world, 1);
+    done(await a.start());
+    world
+      .disks("vg0")[1]
+      ?.open("host1")
+      .clear({ key: keyOf(1) });
+    a.host.tick();
+    expect(a.host.news).toMatchObject([
+      { kind: "lockspace-lost", reason: "/dev/fake1 has no reservation any more" },
+    ]);
+  });
+
+  test("with a device that does not answer is not lost, but grants nothing until it answers again", async () => {
+    const world = createWorld();
+    const a = await vgOn(world, 1);
+    done(await a.start());
+    world.disks("vg0")[1]?.breakDown("*", "gone");
+    for (let looks = 0; looks < 5; looks++) a.host.tick();
+    expect(refusal(await a.lock(VG)).code).toBe("ELOCKIO");
+    expect(a.host.news.map((one) => one.kind)).toEqual(["log"]);
+    expect(a.host.killed).toEqual([]);
+    world.disks("vg0")[1]?.breakDown("*", null);
+    a.host.tick();
+    expect(a.host.news).toContainEqual({
+      kind: "log",
+      level: "warning",
+      text: expect.stringContaining("/dev/fake1 answers again"),
+    });
+    done(await a.lock(VG));
+  });
+
+  test("is looked at without changing anything on the devices", async () => {
+    const world = createWorld();
+    const a = await vgOn(world, 1);
+    done(await a.start());
+    a.host.tick();
+    const generationOf = () => world.disks("vg0").map((disk) => disk.open("x").readKeys());
+    const before = generationOf();
+    for (let looks = 0; looks < 5; looks++) a.host.tick();
+    expect(generationOf()).toEqual(before);
+  });
+
+  test("that was left is not looked at any more", async () => {
+    const world = createWorld();
+    const a = await vgOn(world, 1);
+    done(await a.start());
+    done(await a.leave());
+    a.host.tick();
+    expect(a.host.news).toEqual([]);
+    expect(refusal(await a.lock(VG)).code).toBe("ENOTCONN");
+  });
+
+  test("has no shared LV locks, and says why", async () => {
+    const world = createWorld();
+    const a = await vgOn(world, 1);
+    done(await a.start());
+    done(await a.lock(VG, "sh"));
+    expect(refusal(await a.lock(LV, "sh")).detail).toContain("scsi-pr has no shared LV locks");
+    done(await a.lock(LV, "ex"));
+    const resource = LV;
+    const converted = await a.handle.convert({ resource, from: "ex", mode: "sh", r_version: 0 });
+    expect(refusal(converted).code).toBe("EINVAL");
+  });
+});
