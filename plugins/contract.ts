@@ -14,7 +14,8 @@
  * - `initLv` for a VG whose lockspace is open comes in the lockspace's worker, in order with its calls, so that what
  *   `findFreeLock` found is at hand;
  * - when a worker dies, its lockspaces are opened again in a new one, and those that were joined are prepared and joined
- *   with adopt "if-orphan", as a new daemon does with those of a dead one; if that is refused, the lockspace is lost.
+ *   with adopt "if-orphan", as a new daemon does with those of a dead one; if that is refused, the lockspace is lost. What the
+ *   plugin told with `keep` news is given to that prepare, because file descriptors and the like outlive their worker.
  */
 
 /** The version of this contract; a plugin that names another one is refused with both numbers. */
@@ -186,6 +187,8 @@ export interface PrepareCall {
   readonly adopt?: Adopt;
   /** Left out but for a take-over, and then the same in the join that follows. */
   readonly take_over?: TakeOver;
+  /** The text of the last `keep` news of this lockspace, in the worker that takes it over from one that died. */
+  readonly kept?: string;
 }
 
 export interface JoinCall {
@@ -320,6 +323,8 @@ export type ManagerNews =
       readonly text: string;
       readonly eta_ms: number;
     }
+  /** What a worker that takes the lockspace over has to know, a file descriptor perhaps; "" for nothing any more. */
+  | { readonly kind: "keep"; readonly lockspace_name: string; readonly text: string }
   | { readonly kind: "log"; readonly level: "error" | "warning" | "info" | "debug"; readonly text: string };
 
 /** What the host gives a plugin when it opens it. Plain data but for `news`. */

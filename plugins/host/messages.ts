@@ -17,12 +17,16 @@ export type ToWorker =
       readonly lock_type: LockType;
       readonly context: PlainContext;
     }
-  /** The lockspace's handle is opened; `rejoin`: it was joined in a worker that died, so it is prepared and joined again. */
+  /**
+   * The lockspace's handle is opened; `rejoin`: it was joined in a worker that died, so it is prepared and joined again, with
+   * what the plugin told to keep.
+   */
   | {
       readonly kind: "lockspace";
       readonly key: number;
       readonly identity: LockspaceIdentity;
       readonly rejoin: boolean;
+      readonly kept: string;
     }
   | {
       readonly kind: "call";

@@ -2,8 +2,8 @@ import type { LockType, ManagerNews } from "../contract.ts";
 import type { Log } from "./calling.ts";
 import { cut } from "./sentences.ts";
 
-/** News that concern the daemon; log lines go to the log. */
-export type HostNews = Exclude<ManagerNews, { readonly kind: "log" }>;
+/** News that concern the daemon; log lines go to the log, and what is to be kept stays with the worker's thread. */
+export type HostNews = Exclude<ManagerNews, { readonly kind: "log" | "keep" }>;
 
 const LEVELS = ["error", "warning", "info", "debug"] as const;
 
@@ -21,11 +21,12 @@ export function createNewsDesk(
     const checked = checkNews(news);
     if (checked === null) log("warning", `the lock manager ${name} sent news that break the contract`);
     else if (checked.kind === "log") log(checked.level, `${name}: ${checked.text}`);
-    else pass(lock_type, checked);
+    else if (checked.kind !== "keep") pass(lock_type, checked);
   };
 }
 
-function checkNews(news: unknown): ManagerNews | null {
+/** Checks the shape; null for what breaks the contract. */
+export function checkNews(news: unknown): ManagerNews | null {
   if (typeof news !== "object" || news === null) return null;
   const { kind, lockspace_name, reason, text, eta_ms, level } = news as Readonly<Record<string, unknown>>;
   if (kind === "lockspace-lost" && typeof lockspace_name === "string" && typeof reason === "string")
@@ -37,6 +38,8 @@ function checkNews(news: unknown): ManagerNews | null {
     typeof eta_ms === "number"
   )
     return { kind, lockspace_name, text: cut(text), eta_ms };
+  if (kind === "keep" && typeof lockspace_name === "string" && typeof text === "string")
+    return { kind, lockspace_name, text: cut(text) };
   const found = LEVELS.find((known) => known === level);
   if (kind === "log" && found !== undefined && typeof text === "string")
     return { kind, level: found, text: cut(text) };

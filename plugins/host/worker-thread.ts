@@ -6,6 +6,7 @@ import type { PluginMethod } from "./answers.ts";
 import { type CallQueue, createCallQueue } from "./call-queue.ts";
 import type { ChannelOptions, Later } from "./channel.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
+import { checkNews } from "./news.ts";
 import type { PluginSource } from "./registry.ts";
 import { workerErrorSentence } from "./sentences.ts";
 
@@ -48,6 +49,8 @@ export interface WorkerThread {
 interface ThreadLockspace {
   readonly identity: LockspaceIdentity;
   joined: boolean;
+  /** The text of the plugin's last `keep` news. */
+  kept: string;
 }
 
 /** The parts of a thread that its functions share. */
@@ -96,8 +99,9 @@ export function createWorkerThread(
     isStalled: (stalled_ms) =>
       thread.running !== null && performance.now() - thread.running_since_ms > stalled_ms,
     openLockspace(key, identity) {
-      thread.lockspaces.set(key, { identity, joined: false });
-      if (thread.worker !== null) send(thread.worker, { kind: "lockspace", key, identity, rejoin: false });
+      thread.lockspaces.set(key, { identity, joined: false, kept: "" });
+      if (thread.worker !== null)
+        send(thread.worker, { kind: "lockspace", key, identity, rejoin: false, kept: "" });
     },
     forgetLockspace(key) {
       thread.lockspaces.delete(key);
@@ -143,8 +147,8 @@ function start(thread: Thread): Worker {
   worker.addEventListener("close", () => died(thread, worker));
   const { lock_type, context } = options;
   send(worker, { kind: "open", source, lock_type, context });
-  for (const [key, { identity, joined }] of lockspaces)
-    send(worker, { kind: "lockspace", key, identity, rejoin: joined });
+  for (const [key, { identity, joined, kept }] of lockspaces)
+    send(worker, { kind: "lockspace", key, identity, rejoin: joined, kept });
   return worker;
 }
 
@@ -155,6 +159,7 @@ function receive(thread: Thread, message: FromWorker): void {
       finish(thread, message.call_id, message.answer);
       break;
     case "news":
+      noteKept(thread, message.news);
       thread.options.news(message.news);
       break;
     case "lost":
@@ -164,6 +169,17 @@ function receive(thread: Thread, message: FromWorker): void {
       thread.closed?.();
       break;
   }
+}
+
+/** Remembers what the next worker needs, when the news is about that. The newest lockspace of a name is the one that is meant. */
+function noteKept(thread: Thread, news: unknown): void {
+  const checked = checkNews(news);
+  if (checked?.kind !== "keep") return;
+  const named = [...thread.lockspaces.values()].filter(
+    ({ identity }) => identity.lockspace_name === checked.lockspace_name,
+  );
+  const newest = named.at(-1);
+  if (newest !== undefined) newest.kept = checked.text;
 }
 
 function finish(thread: Thread, call_id: number, answer: ManagerAnswer): void {

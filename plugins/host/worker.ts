@@ -110,21 +110,21 @@ async function call(message: Call): Promise<void> {
 }
 
 /** Takes a lockspace over from a worker that died, in the way in which a new daemon takes it over from a dead one. */
-async function rejoin(key: number): Promise<Refused | null> {
+async function rejoin(key: number, kept: string): Promise<Refused | null> {
   const found = await handleOf(key);
   if ("kind" in found) return found;
   const { handle, caller } = found;
-  const prepared = await caller.call(handle, "prepare", { repair: false });
+  const prepared = await caller.call(handle, "prepare", { kept, repair: false });
   if (prepared.kind === "refused") return prepared;
   const args = { adopt: "if-orphan", nodelay: false, repair: false };
   const joined = await caller.call(handle, "join", args);
   return joined.kind === "refused" ? joined : null;
 }
 
-async function openLockspace({ key, identity, rejoin: again }: OpenLockspace): Promise<void> {
+async function openLockspace({ key, identity, rejoin: again, kept }: OpenLockspace): Promise<void> {
   identities.set(key, identity);
   if (!again) return;
-  const refused = await rejoin(key);
+  const refused = await rejoin(key, kept);
   if (refused !== null) post({ kind: "lost", key, reason: refused.detail || refused.code });
 }
 

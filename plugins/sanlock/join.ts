@@ -128,7 +128,7 @@ export function leave(state: LockspaceState, prepared: Prepared, free_vg: boolea
   const { client, context } = state.tools;
   const { host_lease, sock } = prepared;
   // Without UNUSED the call never returns while this process holds a lease (seen with 3.8.5: sanlock ends the process).
-  if (state.held.size > 0) client.releaseAll(sock);
+  if (state.held.size > 0 || state.taken_over) client.releaseAll(sock);
   const rv = client.removeLockspace(host_lease, REMOVE.UNUSED);
   if (rv === ERRNO.EBUSY)
     return refuse(

@@ -43,6 +43,8 @@ export interface LockspaceState {
   readonly tools: Tools;
   prepared: Prepared | null;
   joined: boolean;
+  /** A worker before this one died, and its connection was taken over with locks that nobody here has counted. */
+  taken_over: boolean;
   /** The daemon has told people that the daemon of sanlock is gone; once is enough. */
   told_lost: boolean;
   /** What this lockspace holds, by resource name. The core bounds it. */
@@ -62,6 +64,7 @@ export function createLockspaceState(identity: LockspaceIdentity, tools: Tools):
     tools,
     prepared: null,
     joined: false,
+    taken_over: false,
     told_lost: false,
     held: new Map(),
     blocks: { gl: unwritten, vg: unwritten },

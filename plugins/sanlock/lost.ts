@@ -7,9 +7,10 @@ import { isNoDaemon } from "./return-codes.ts";
  * lease runs out, so the daemon is told that the lockspace is lost; with nothing held, a refusal for whoever asks is enough.
  */
 export function noteConnection(state: LockspaceState, rv: number): void {
-  if (!isNoDaemon(rv) || !state.joined || state.told_lost || state.held.size === 0) return;
+  if (!isNoDaemon(rv) || !state.joined || state.told_lost) return;
+  if (state.held.size === 0 && !state.taken_over) return;
   state.told_lost = true;
   const { lockspace_name } = state.identity;
-  const reason = `${NO_DAEMON}; ${state.held.size} locks were held`;
+  const reason = `${NO_DAEMON}; ${state.taken_over ? "some" : state.held.size} locks were held`;
   state.tools.context.news({ kind: "lockspace-lost", lockspace_name, reason });
 }

@@ -22,8 +22,11 @@ export type PrepareAnswer = Answer<{
   global_lock: GlobalLockState;
 }>;
 
-/** Checks what can be checked without joining, and registers at sanlock's daemon. */
-export async function prepare(state: LockspaceState, repair: boolean): Promise<PrepareAnswer> {
+/**
+ * Checks what can be checked without joining, and registers at sanlock's daemon. `kept` is the connection of a worker that died,
+ * "" for none: descriptors belong to the process, so it is open still, and with it everything that is held stays held.
+ */
+export async function prepare(state: LockspaceState, repair: boolean, kept: string): Promise<PrepareAnswer> {
   // A second registration would cut the first one off, and with it everything that is held.
   if (state.joined) return refuse("EEXIST", `${state.identity.lockspace_name} is joined already`);
   disconnect(state);
@@ -32,13 +35,16 @@ export async function prepare(state: LockspaceState, repair: boolean): Promise<P
   if (typeof path !== "string") return path;
   const refused = (await waitForDevice(path)) ?? checkHostId(state, HOST_ID_MAX) ?? checkNames(state);
   if (refused !== null) return refused;
-  const sock = client.register();
+  const isKept = kept !== "";
+  const sock = isKept ? Number(kept) : client.register();
   if (sock < 0) return refuseUnconnected(sock);
+  if (!isKept) keepConnection(state, String(sock));
   const opened = openPrepared(state, path, sock, repair);
   if (opened.kind === "refused") {
-    client.disconnect(sock);
+    closeConnection(state, sock);
     return opened;
   }
+  state.taken_over = isKept;
   state.prepared = opened.prepared;
   const { global_lock, prev_generation } = opened;
   return { kind: "done", lm_result: 0, prev_generation, global_lock };
@@ -46,9 +52,20 @@ export async function prepare(state: LockspaceState, repair: boolean): Promise<P
 
 /** Closes the registered connection, which gives back whatever sanlock still holds for it. */
 export function disconnect(state: LockspaceState): void {
-  if (state.prepared !== null) state.tools.client.disconnect(state.prepared.sock);
+  if (state.prepared !== null) closeConnection(state, state.prepared.sock);
   state.prepared = null;
+  state.taken_over = false;
   state.held.clear();
+}
+
+/** The number is forgotten first: by another worker it could be taken for a descriptor that was opened in the meantime. */
+function closeConnection(state: LockspaceState, sock: number): void {
+  keepConnection(state, "");
+  state.tools.client.disconnect(sock);
+}
+
+function keepConnection({ identity, tools }: LockspaceState, text: string): void {
+  tools.context.news({ kind: "keep", lockspace_name: identity.lockspace_name, text });
 }
 
 function findPath({ identity, tools }: LockspaceState): string | Refused {

@@ -33,6 +33,8 @@ export interface ClusterOptions {
   readonly settings?: object;
   /** sanlock's I/O timeout for these hosts. */
   readonly io_timeout_s?: number;
+  /** Another module than the plugin itself, by its absolute path. */
+  readonly plugin?: string;
   /** False for sanlock daemons alone. */
   readonly hosts?: boolean;
   readonly sanlock?: SanlockOptions;
@@ -55,6 +57,7 @@ export async function startCluster(
     },
     io_timeout_s: cluster_options.io_timeout_s ?? IO_TIMEOUT_S,
     lvmlockctl_path: kill_script,
+    plugin: cluster_options.plugin ?? "sanlock",
   };
   const numbers = Array.from({ length: host_count }, (_, index) => index);
   const sanlock: SanlockDaemon[] = [];

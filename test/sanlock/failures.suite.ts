@@ -1,16 +1,21 @@
 /** What happens when storage, sanlock's daemon or another host fails; over real sanlock daemons. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { truncateSync } from "node:fs";
-import { type Cluster, startCluster } from "./cluster.ts";
-import { good, lockSoon, type Member, makeVg, memberOf, refused, startedVg, VG } from "./vg.ts";
+import { join } from "node:path";
+import { type Cluster, type ClusterOptions, startCluster } from "./cluster.ts";
+import { good, lockSoon, type Member, makeVg, memberOf, present, refused, startedVg, VG } from "./vg.ts";
 
 // sanlock counts a host dead 8 I/O timeouts and 60 s after its last renewal, which no setting of 3.8.5 shortens.
 setDefaultTimeout(150_000);
 
 /** A test in a cluster of its own. The tests run beside each other, because they wait for sanlock's clocks most of the time. */
-function inCluster(host_count: number, run: (cluster: Cluster) => Promise<void>): () => Promise<void> {
+function inCluster(
+  host_count: number,
+  run: (cluster: Cluster) => Promise<void>,
+  options: ClusterOptions = {},
+): () => Promise<void> {
   return async () => {
-    const cluster = await startCluster(host_count);
+    const cluster = await startCluster(host_count, options);
     try {
       await run(cluster);
     } finally {
@@ -166,5 +171,38 @@ describe("another host", () => {
       }
       expect(states).toContain("FAIL");
     }),
+  );
+});
+
+describe("a worker that dies while its host goes on", () => {
+  test.concurrent(
+    "leaves its locks held; the next one has them, gives them back, and leaves the VG cleanly",
+    inCluster(
+      2,
+      async (cluster) => {
+        const [first, second] = await startedVg(cluster, "vg0", [0, 1]);
+        if (first === undefined || second === undefined) throw new Error("two hosts");
+        const lvs = [await first.newLv("one"), await first.newLv("two")];
+        const [one, two] = lvs;
+        if (one === undefined || two === undefined) throw new Error("two LVs");
+        for (const resource of [VG, one, two]) await lockSoon(first, resource, "ex");
+        const death = await refused(present(first.handle.status?.()));
+        expect(death.detail).toContain("died on request");
+        for (const resource of [VG, one, two])
+          expect((await refused(second.lock(resource, "ex"))).code).toBe("EAGAIN");
+        for (const resource of [VG, one]) {
+          await good(first.unlock(resource, "ex"));
+          await lockSoon(second, resource, "ex");
+        }
+        await good(first.convert(two, "ex", "sh"));
+        await lockSoon(second, two, "sh");
+        // What is left is given back with the lockspace, and with it the connection.
+        await good(first.handle.leave({ free_vg: false }));
+        await good(second.convert(two, "sh", "ex"));
+        await memberOf(cluster, 0, "vg0").start();
+        expect(cluster.hosts[0]?.news.filter((news) => news.kind === "lockspace-lost")).toEqual([]);
+      },
+      { plugin: join(import.meta.dir, "dying-plugin.ts") },
+    ),
   );
 });

@@ -11,6 +11,7 @@ import {
   type HostAsk,
   IO_TIMEOUT_VARIABLE,
   LVMLOCKCTL_VARIABLE,
+  PLUGIN_VARIABLE,
   SETTINGS_VARIABLE,
 } from "./host-messages.ts";
 
@@ -19,7 +20,7 @@ const tell = (message: FromHost): void => {
 };
 
 const host = await createPluginHost({
-  lock_managers: { sanlock: "sanlock" },
+  lock_managers: { sanlock: process.env[PLUGIN_VARIABLE] ?? "sanlock" },
   config_directory: import.meta.dir,
   test_mode: false,
   io_timeout_s: Number(process.env[IO_TIMEOUT_VARIABLE]),

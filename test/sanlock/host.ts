@@ -9,6 +9,7 @@ import {
   type HostAsk,
   IO_TIMEOUT_VARIABLE,
   LVMLOCKCTL_VARIABLE,
+  PLUGIN_VARIABLE,
   SETTINGS_VARIABLE,
 } from "./host-messages.ts";
 import type { SanlockDaemon } from "./sanlock-daemon.ts";
@@ -42,6 +43,7 @@ export interface HostOptions {
   /** "" for none. */
   readonly lvmlockctl_path: string;
   readonly io_timeout_s: number;
+  readonly plugin: string;
 }
 
 let last_id = 0;
@@ -60,6 +62,7 @@ export async function startHost(sanlock: SanlockDaemon, options: HostOptions): P
       [SETTINGS_VARIABLE]: JSON.stringify(options.settings),
       [LVMLOCKCTL_VARIABLE]: options.lvmlockctl_path,
       [IO_TIMEOUT_VARIABLE]: String(options.io_timeout_s),
+      [PLUGIN_VARIABLE]: options.plugin,
     },
     stdin: "ignore",
     stdout: "inherit",
