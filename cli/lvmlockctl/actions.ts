@@ -117,7 +117,7 @@ async function unknownReason(): Promise<string> {
 }
 
 /** The keys that lvm2's lvmlockctl sends with every request but quit. */
-function senderKeys(): RequestKeys {
+export function senderKeys(): RequestKeys {
   return { cmd: "lvmlockctl", pid: process.pid };
 }
 

@@ -1,5 +1,7 @@
 /** What a command line of lvmlockctl asks for, as data. */
 import { nearestName } from "../../grammar/nearest.ts";
+import { parseReservationKey } from "../../plugins/scsi-pr/keys.ts";
+import type { ReservationKey } from "../../plugins/scsi-pr/reservable.ts";
 import { type GivenOption, lastValue, parseArguments, type UsageError, usageError } from "../getopt.ts";
 import { REPORT_FORMATS, type ReportFormat } from "../shared-options.ts";
 import { vgNameProblem } from "../vg-name.ts";
@@ -25,6 +27,12 @@ export type Command =
     }
   /** `vg_name` is "" for the global lock; `lv` is a name or a UUID, "" for the whole VG. */
   | { readonly kind: "who"; readonly vg_name: string; readonly lv: string }
+  | {
+      readonly kind: "takeover";
+      readonly vg_name: string;
+      readonly remove_key: ReservationKey;
+      readonly yes: boolean;
+    }
   | { readonly kind: "config-get"; readonly key: string }
   | { readonly kind: "config-list"; readonly all: boolean }
   | { readonly kind: "config-edit"; readonly key: string; readonly value: string };
@@ -157,8 +165,9 @@ function readOperands(options: readonly GivenOption[], operands: readonly string
   const [word, ...rest] = operands;
   if (word === undefined) return usageError("say what to do, for instance --info");
   if (word === "who") return readWho(rest);
+  if (word === "takeover") return readTakeOver(options, rest);
   if (word === "config") return readConfig(options, rest);
-  const near = nearestName(word, ["who", "config"]);
+  const near = nearestName(word, ["who", "takeover", "config"]);
   return usageError(`there is no command "${word}"${near === undefined ? "" : `; the nearest is ${near}`}`);
 }
 
@@ -177,6 +186,19 @@ function readWho(operands: readonly string[]): ActionReading {
   if (problem !== null) return usageError(`who: ${problem}`);
   if (lv.includes("/")) return usageError(`who needs a VG, VG/LV or gl; "${what}" has a / too many`);
   return done({ kind: "who", vg_name, lv });
+}
+
+function readTakeOver(options: readonly GivenOption[], operands: readonly string[]): ActionReading {
+  const [vg_name, surplus] = operands;
+  if (vg_name === undefined) return usageError("takeover needs a VG");
+  if (surplus !== undefined) return usageError(`"${surplus}" is one word too many`);
+  const problem = vgNameProblem(vg_name);
+  if (problem !== null) return usageError(`takeover: ${problem}`);
+  const text = lastValue(options, "removekey");
+  if (text === null) return usageError("takeover needs --removekey KEY, the key of the host that has the VG");
+  const read = parseReservationKey(text);
+  if (read.kind === "refused") return usageError(`--removekey: ${read.detail}`);
+  return done({ kind: "takeover", vg_name, remove_key: read.key, yes: isGiven(options, "yes") });
 }
 
 function readConfig(options: readonly GivenOption[], operands: readonly string[]): ActionReading {

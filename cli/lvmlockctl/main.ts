@@ -112,6 +112,11 @@ async function converse(
         is_terminal: process.stdout.isTTY === true,
         socket_path,
       });
+    case "takeover": {
+      const { takeOver, SURROUNDINGS } = await import("./takeover.ts");
+      const record = (doing: string) => recordAction(invocation.use_stderr, "warning", doing);
+      return takeOver(connection, command, format, { ...SURROUNDINGS, record });
+    }
     case "who":
       return (await import("./show.ts")).showWho(connection, command, format, socket_path);
   }

@@ -118,6 +118,22 @@ const modifiers = [
     details: [],
   },
   {
+    name: "removekey",
+    short: null,
+    argument: { placeholder: "KEY", completion: COMPLETE_NOTHING },
+    summary: "With takeover: the reservation key of the host that has the VG.",
+    details: [
+      "0x and up to 16 hex digits, or a decimal number. When it is wrong, the refusal lists the keys that the PVs have.",
+    ],
+  },
+  {
+    name: "yes",
+    short: "y",
+    argument: null,
+    summary: "With takeover: do it without asking.",
+    details: ["Without a terminal nobody is asked."],
+  },
+  {
     name: "socket",
     short: null,
     argument: { placeholder: "PATH", completion: COMPLETE_FILE },
@@ -142,6 +158,18 @@ const commands = [
     operand_completion: COMPLETE_VG,
     summary: "Show who holds the locks of a VG or LV and who waits for them, how long, with pid and command.",
     details: ["LV is a name or a UUID. The name gl instead of a VG asks for the global lock."],
+  },
+  {
+    words: ["takeover"],
+    operands: "VG",
+    operand_completion: COMPLETE_VG,
+    summary: "Take a VG over from another host, which is cut off from its PVs, and start it here.",
+    details: [
+      "For VGs whose lock manager gives them to one host at a time (scsi-pr). The key of --removekey is removed from every PV " +
+        "(preempt and abort), this host's key takes its place, and the locks are then this host's. Nothing is changed when " +
+        "another key than that one holds a PV, when none has it, or when a PV does not answer. PVs that were taken over before a " +
+        "failure stay this host's, because the other one must not write to half of a VG: run it again.",
+    ],
   },
   {
     words: ["config", "get"],
@@ -172,7 +200,7 @@ const commands = [
 export const LVMLOCKCTL = defineProgram({
   name: "lvmlockctl",
   purpose: "control of lvmlockd",
-  synopsis: ["[options]", "who VG[/LV]", "config get|list|edit ..."],
+  synopsis: ["[options]", "who VG[/LV]", "takeover VG --removekey KEY", "config get|list|edit ..."],
   description: ["lvmlockctl asks lvmlockd about its locks and tells it what to do."],
   options: [HELP_OPTION, VERSION_OPTION, ...actions, ...modifiers],
   commands,

@@ -61,7 +61,7 @@ export function startVg(state: State, client: Client, request: Request): void {
 }
 
 function askPrepare(state: State, lockspace: Lockspace, client: Client | null, request: Request): void {
-  const args = { repair: request.opts.repair, ...takeOverOf(request) };
+  const args = { repair: request.opts.repair, adopt: adoptOf(lockspace, request), ...takeOverOf(request) };
   askLockspace(state, lockspace, "prepare", args, prepared, { client, request });
 }
 
@@ -135,6 +135,11 @@ function startGlobalFor(state: State): void {
     startGlobal(state, state.gl_type);
 }
 
+/** Whether what an earlier daemon left is taken over; the lockspace of a global lock may always be such a thing. */
+function adoptOf({ is_global, adoption }: Lockspace, request: Request | null): Adopt {
+  return is_global || adoption !== null ? "if-orphan" : (request?.opts.adopt ?? "no");
+}
+
 /** A take-over is a start for a person who wants to know how it went. */
 function waitsForJoin(request: Request | null): boolean {
   return request !== null && (request.opts.wait || request.name === "takeover_vg");
@@ -154,7 +159,7 @@ export function startGlobal(state: State, lock_type: LockType): Lockspace {
     is_global: true,
     start_client_id: 0,
   });
-  askLockspace(state, lockspace, "prepare", { repair: false }, prepared, {});
+  askLockspace(state, lockspace, "prepare", { repair: false, adopt: "if-orphan" }, prepared, {});
   return lockspace;
 }
 
@@ -170,7 +175,7 @@ export function startAdopted(state: State, source: AdoptableLockspace): void {
   const lockspace = makeLockspace(state, manager, { ...wanted, is_global: false, start_client_id: 0 });
   if (state.gl_type === null) state.gl_type = lock_type;
   startGlobalFor(state);
-  askLockspace(state, lockspace, "prepare", { repair: false }, prepared, {});
+  askLockspace(state, lockspace, "prepare", { repair: false, adopt: "if-orphan" }, prepared, {});
 }
 
 function prepared(state: State, call: PendingCall, answer: ManagerAnswer): void {
@@ -199,8 +204,7 @@ function prepared(state: State, call: PendingCall, answer: ManagerAnswer): void 
   }
   lockspace.state = "joining";
   recordStarted(state, lockspace);
-  const adopt: Adopt =
-    lockspace.is_global || lockspace.adoption !== null ? "if-orphan" : (request?.opts.adopt ?? "no");
+  const adopt = adoptOf(lockspace, request);
   const nodelay = request?.opts.nodelay === true;
   const args = { adopt, nodelay, repair: request?.opts.repair === true, ...takeOverOf(request) };
   // Whoever was told that prepare was late gets no second reply from the join.

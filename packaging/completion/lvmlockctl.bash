@@ -32,6 +32,9 @@ _lvmlockctl() {
         --lock-mode)
             COMPREPLY=($(compgen -W 'ex sh un' -- "$current"))
             return ;;
+        --removekey)
+            COMPREPLY=()
+            return ;;
         --socket)
             COMPREPLY=($(compgen -f -- "$current"))
             return ;;
@@ -43,17 +46,20 @@ _lvmlockctl() {
             return ;;
     esac
     if [[ "$current" == -* ]]; then
-        COMPREPLY=($(compgen -W '-h --help -V --version -q --quit -i --info -d --dump -k --kill -r --drop -E --gl-enable -D --gl-disable -S --stop-lockspaces -w --wait -f --force -e --stderr --set-remote-lv-lock --lv-uuid --lock-mode --socket --reportformat --config-dir -a --all' -- "$current"))
+        COMPREPLY=($(compgen -W '-h --help -V --version -q --quit -i --info -d --dump -k --kill -r --drop -E --gl-enable -D --gl-disable -S --stop-lockspaces -w --wait -f --force -e --stderr --set-remote-lv-lock --lv-uuid --lock-mode --removekey -y --yes --socket --reportformat --config-dir -a --all' -- "$current"))
         return
     fi
     case "$previous" in
         who)
             COMPREPLY=($(compgen -W "$(vgs --noheadings --nolocking --readonly -o vg_name 2>/dev/null | tr -cd 'A-Za-z0-9+_.\n-')" -- "$current"))
             return ;;
+        takeover)
+            COMPREPLY=($(compgen -W "$(vgs --noheadings --nolocking --readonly -o vg_name 2>/dev/null | tr -cd 'A-Za-z0-9+_.\n-')" -- "$current"))
+            return ;;
         config)
             COMPREPLY=($(compgen -W 'get list edit' -- "$current"))
             return ;;
     esac
-    if [[ "$COMP_CWORD" == 1 ]]; then COMPREPLY=($(compgen -W 'who config' -- "$current")); fi
+    if [[ "$COMP_CWORD" == 1 ]]; then COMPREPLY=($(compgen -W 'who takeover config' -- "$current")); fi
 }
 complete -F _lvmlockctl lvmlockctl

@@ -72,7 +72,7 @@ describe("the tools that read the generated files", () => {
         "--gl-enable --gl-disable",
         "json_std",
         "get list edit",
-        "who config",
+        "who takeover config",
       ]);
     },
   );
