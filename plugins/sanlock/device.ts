@@ -1,4 +1,6 @@
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { DEADLINES } from "../../core/deadlines.ts";
+import { type Refused, refuse } from "../contract.ts";
 
 /** What the lock LV looks like from here, or why it can't be used. */
 export type LeaseDevice =
@@ -6,6 +8,20 @@ export type LeaseDevice =
   | { readonly kind: "missing"; readonly problem: string };
 
 const SYSFS_SECTOR_SIZE_BYTES = 512;
+
+/**
+ * lvm activates the lock LV just before it asks, under a new name for a rename; the device node may come a moment later. The C
+ * daemon sleeps a second. Null when it is there.
+ */
+export async function waitForDevice(path: string): Promise<Refused | null> {
+  const until_ms = performance.now() + DEADLINES.sanlock_device_ms;
+  while (!existsSync(path)) {
+    if (performance.now() >= until_ms)
+      return refuse("EARGS", `${path} does not exist: is the VG's lock LV active?`);
+    await Bun.sleep(DEADLINES.sanlock_device_look_ms);
+  }
+  return null;
+}
 
 /** Size and sector size of the device, or of a plain file, which has no sectors: `file_sector_size` stands for them. */
 export function readDevice(path: string, file_sector_size: 512 | 4096): LeaseDevice {

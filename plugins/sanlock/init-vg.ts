@@ -1,6 +1,6 @@
 import { type Answer, type GlobalLockState, type InitVgCall, type Refused, refuse } from "../contract.ts";
 import type { SanlockClient } from "./client.ts";
-import { readDevice } from "./device.ts";
+import { readDevice, waitForDevice } from "./device.ts";
 import { LSF, WRITE_LOCKSPACE, WRITE_RESOURCE } from "./flags.ts";
 import { chooseGeometry, FIRST_LV_SLOT, type Geometry, sizeFlags, slotCount } from "./geometry.ts";
 import { NAME_SIZE_BYTES } from "./layouts.ts";
@@ -28,8 +28,8 @@ interface NewVg {
 }
 
 /** Formats the lock LV of a new VG: the hosts' leases, the GL and the VG lock, and all LV leases as unused. */
-export function initVg(tools: Tools, call: InitVgCall): InitVgAnswer {
-  const made = planVg(tools, call);
+export async function initVg(tools: Tools, call: InitVgCall): Promise<InitVgAnswer> {
+  const made = await planVg(tools, call);
   if (made.kind === "refused") return made;
   const refused =
     writeHostLeases(tools, call, made) ??
@@ -41,7 +41,7 @@ export function initVg(tools: Tools, call: InitVgCall): InitVgAnswer {
   return { kind: "done", lm_result: 0, vg_lock_args: made.vg_lock_args, global_lock };
 }
 
-function planVg({ client, settings }: Tools, call: InitVgCall): NewVg | Refused {
+async function planVg({ client, settings }: Tools, call: InitVgCall): Promise<NewVg | Refused> {
   // vgcreate sends the bare name of the lock LV here and gets the full args back.
   const lock_lv_name = call.vg_lock_args;
   if (lock_lv_name === "" || lock_lv_name === "none")
@@ -52,6 +52,7 @@ function planVg({ client, settings }: Tools, call: InitVgCall): NewVg | Refused 
   if ("kind" in options) return options;
   const path = leasePath(settings.lease_path_template, call.vg_name, lock_lv_name);
   if (path.kind === "wrong") return refuse("EARGS", path.problem);
+  await waitForDevice(path.args);
   const device = readDevice(path.args, settings.lease_file_sector_size);
   if (device.kind === "missing") return refuse("EDEVOPEN", device.problem);
   const geometry = chooseGeometry(device.sector_size_bytes, call.align_mb);

@@ -1,6 +1,5 @@
-import { existsSync } from "node:fs";
-import { DEADLINES } from "../../core/deadlines.ts";
 import { type Answer, type GlobalLockState, type Refused, refuse } from "../contract.ts";
+import { waitForDevice } from "./device.ts";
 import { RESTRICT } from "./flags.ts";
 import { hostIdMax, sizeFlags } from "./geometry.ts";
 import { readGlobalLock } from "./global-lock.ts";
@@ -73,17 +72,6 @@ function findPath({ identity, tools }: LockspaceState): string | Refused {
   if (args.kind === "wrong") return refuse("EARGS", args.problem);
   const path = leasePath(tools.settings.lease_path_template, identity.vg_name, args.args.lock_lv_name);
   return path.kind === "wrong" ? refuse("EARGS", path.problem) : path.args;
-}
-
-/** lvm activates the lock LV just before it asks; the device node may come a moment later. The C daemon sleeps a second. */
-async function waitForDevice(path: string): Promise<Refused | null> {
-  const until_ms = performance.now() + DEADLINES.sanlock_device_ms;
-  while (!existsSync(path)) {
-    if (performance.now() >= until_ms)
-      return refuse("EARGS", `${path} does not exist: is the VG's lock LV active?`);
-    await Bun.sleep(DEADLINES.sanlock_device_look_ms);
-  }
-  return null;
 }
 
 function checkHostId({ identity }: LockspaceState, max: number): Refused | null {

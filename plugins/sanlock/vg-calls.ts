@@ -7,6 +7,7 @@ import {
   type SetLockArgsCall,
 } from "../contract.ts";
 import type { Lease } from "./client.ts";
+import { waitForDevice } from "./device.ts";
 import { LSF, WRITE_LOCKSPACE } from "./flags.ts";
 import { FIRST_LV_SLOT, GL_SLOT, lvSlotAt, sizeFlags, slotOffset_bytes, VG_SLOT } from "./geometry.ts";
 import { writeFlags } from "./global-lock.ts";
@@ -33,23 +34,25 @@ interface FoundVg {
 /** Any host's lease tells the sizes, and the first one's always exists. */
 const ANY_HOST_ID = 1;
 
-function findVg(
+async function findVg(
   { client, settings }: Tools,
   { vg_name, vg_lock_args }: { readonly vg_name: string; readonly vg_lock_args: string },
-): FoundVg | Refused {
+): Promise<FoundVg | Refused> {
   const args = parseVgLockArgs(vg_lock_args);
   if (args.kind === "wrong") return refuse("EARGS", args.problem);
   const path = leasePath(settings.lease_path_template, vg_name, args.args.lock_lv_name);
   if (path.kind === "wrong") return refuse("EARGS", path.problem);
+  const absent = await waitForDevice(path.args);
+  if (absent !== null) return absent;
   const facts = readLockspaceFacts(client, path.args, ANY_HOST_ID);
   return facts.kind === "refused" ? facts : { kind: "found", path: path.args, args: args.args, facts };
 }
 
 /** init_lv without a started lockspace: vgchange --locktype sanlock gives every LV of a VG its lease, one after the other. */
-export function initLvUnstarted(tools: Tools, call: InitLvCall): InitLvAnswer {
+export async function initLvUnstarted(tools: Tools, call: InitLvCall): Promise<InitLvAnswer> {
   const unfit = checkLvName(call.lv_uuid);
   if (unfit !== null) return unfit;
-  const found = findVg(tools, call);
+  const found = await findVg(tools, call);
   if (found.kind === "refused") return found;
   const { path, facts } = found;
   const { geometry, using_caw } = facts;
@@ -70,11 +73,11 @@ export function initLvUnstarted(tools: Tools, call: InitLvCall): InitLvAnswer {
 }
 
 /** Gives every lease of a renamed VG its new lockspace name. The call comes with the VG's new name. */
-export function renameVg(
+export async function renameVg(
   tools: Tools,
   call: RenameVgCall,
-): Answer<{ lm_result: number; vg_lock_args: string }> {
-  const found = findVg(tools, call);
+): Promise<Answer<{ lm_result: number; vg_lock_args: string }>> {
+  const found = await findVg(tools, call);
   if (found.kind === "refused") return found;
   const { path, facts } = found;
   const flags = sizeFlags(facts.geometry) | (facts.no_timeout ? LSF.NO_TIMEOUT : 0);
@@ -105,16 +108,16 @@ function renameLeases({ client }: Tools, call: RenameVgCall, { path, facts }: Fo
 }
 
 /** Rewrites the flags of a VG's host leases for other lock args. */
-export function setLockArgs(
+export async function setLockArgs(
   tools: Tools,
   call: SetLockArgsCall,
-): Answer<{ lm_result: number; vg_lock_args: string }> {
+): Promise<Answer<{ lm_result: number; vg_lock_args: string }>> {
   if (call.set_lock_args === "") return { kind: "done", lm_result: 0, vg_lock_args: call.vg_lock_args };
   const options = readOptions(tools.client, call.set_lock_args);
   if ("kind" in options) return options;
   if (!tools.client.features.set_host)
     return refuse("EPROTONOSUPPORT", "changing the lock args of a VG needs sanlock 4.2 or later");
-  const found = findVg(tools, call);
+  const found = await findVg(tools, call);
   if (found.kind === "refused") return found;
   const { path, facts, args } = found;
   const unkept = checkCawKept(options, facts.using_caw);

@@ -185,9 +185,12 @@ test("a renamed VG has its locks under its new name", async () => {
   if (member === undefined) throw new Error("a host");
   const lv = await member.newLv("one");
   await good(member.handle.leave({ free_vg: false }));
-  linkSync(cluster.leaseFile("old-name"), cluster.leaseFile("new-name"));
   const call = { vg_name: "new-name", lockspace_name: "lvm_new-name", vg_lock_args: "1.0.0:lvmlock" };
-  expect((await good(member.manager.renameVg(call))).vg_lock_args).toBe("1.0.0:lvmlock");
+  const renaming = good(member.manager.renameVg(call));
+  // udev makes the node of the lock LV's new name a moment after lvm has activated it and asked.
+  await Bun.sleep(100);
+  linkSync(cluster.leaseFile("old-name"), cluster.leaseFile("new-name"));
+  expect((await renaming).vg_lock_args).toBe("1.0.0:lvmlock");
   const renamed = memberOf(cluster, 0, "new-name");
   await renamed.start();
   for (const resource of [GL, VG, lv]) await good(renamed.lock(resource, "ex"));

@@ -150,12 +150,12 @@ describe("the options of a VG", () => {
     return { lockspaces, resources, calls };
   }
 
-  test("are written with it, compare-and-write into its fixed leases only", () => {
+  test("are written with it, compare-and-write into its fixed leases only", async () => {
     const { lockspaces, resources, calls } = written();
     const plain = fakeClient(ALL, {}).readLockspace("", 1);
     const readLockspace = () => ({ ...plain, flags: plain.flags | LSF.USING_CAW });
     const { tools } = made({ ...calls, readLockspace });
-    expect(initVg(tools, { ...call, set_lock_args: "persist,notimeout,caw" })).toMatchObject({
+    expect(await initVg(tools, { ...call, set_lock_args: "persist,notimeout,caw" })).toMatchObject({
       vg_lock_args: "2.0.0:lvmlock:notimeout:persist",
     });
     expect(lockspaces).toEqual([[0x110 | LSF.NO_TIMEOUT, WRITE_LOCKSPACE.USE_CAW]]);
@@ -166,22 +166,22 @@ describe("the options of a VG", () => {
     ]);
   });
 
-  test("are refused before anything is written where sanlock does not know them", () => {
+  test("are refused before anything is written where sanlock does not know them", async () => {
     const { lockspaces, calls } = written();
     const old = made({ ...calls, version: () => ({ rv: 0, version: 0x03080500 }) }, {}).tools;
     const middle = made({ ...calls, version: () => ({ rv: 0, version: 0x04020000 }) }).tools;
     const refusal = { code: "EPROTONOSUPPORT" };
-    expect(initVg(old, { ...call, set_lock_args: "persist" })).toMatchObject(refusal);
-    expect(initVg(middle, { ...call, set_lock_args: "caw" })).toMatchObject(refusal);
+    expect(await initVg(old, { ...call, set_lock_args: "persist" })).toMatchObject(refusal);
+    expect(await initVg(middle, { ...call, set_lock_args: "caw" })).toMatchObject(refusal);
     expect(lockspaces).toEqual([]);
-    expect(initVg(middle, { ...call, set_lock_args: "persist" })).toMatchObject({ kind: "done" });
+    expect(await initVg(middle, { ...call, set_lock_args: "persist" })).toMatchObject({ kind: "done" });
   });
 
-  test("are changed by rewriting the flags of the host leases", () => {
+  test("are changed by rewriting the flags of the host leases", async () => {
     const { lockspaces, calls } = written();
     const { tools } = made(calls);
     const change = { vg_name: "vg", lockspace_name: "lvm_vg", vg_lock_args: "1.0.0:lvmlock" };
-    expect(setLockArgs(tools, { ...change, set_lock_args: "notimeout" })).toMatchObject({
+    expect(await setLockArgs(tools, { ...change, set_lock_args: "notimeout" })).toMatchObject({
       vg_lock_args: "2.0.0:lvmlock:notimeout",
     });
     expect(lockspaces).toEqual([[0x110 | LSF.NO_TIMEOUT, WRITE_LOCKSPACE.LS_FLAGS]]);
