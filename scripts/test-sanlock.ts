@@ -25,6 +25,8 @@ import {
 const root = join(import.meta.dir, "..");
 const PACKAGES = ["sanlock", "libsanlock-dev", "gcc", "libc6-dev"] as const;
 const RELEASE_PACKAGES = ["sanlock", "libsanlock-client1", "libsanlock-dev"] as const;
+/** What brings them here: a minimal Debian has not even mount. */
+const UNPACKING_PACKAGES = ["mmdebstrap", "mount"] as const;
 const HEADERS_VARIABLE = "TEST_SANLOCK_HEADERS";
 
 /** What is run with each release when nothing else is asked for. */
@@ -145,7 +147,7 @@ if (unknown.length > 0) fail(`--suite takes ${RELEASES.join(" or ")}, not ${unkn
 const everything = values.suite.length === 0 && positionals.length === 0;
 const wantedReleases = RELEASES.filter((release) => everything || values.suite.includes(release));
 
-bring(wantedReleases.length > 0 ? [...PACKAGES, "mmdebstrap"] : PACKAGES);
+bring(wantedReleases.length > 0 ? [...PACKAGES, ...UNPACKING_PACKAGES] : PACKAGES);
 const scratch = mkdtempSync("/dev/shm/sanlock-shim-");
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
 const shim = buildShim(scratch);
