@@ -1,5 +1,5 @@
 import { DEADLINES } from "../../core/deadlines.ts";
-import { type Answer, type RefreshLvCall, refuse } from "../contract.ts";
+import { type Answer, type RefreshLvCall, type Refused, refuse } from "../contract.ts";
 import { errnoText } from "../native/errno.ts";
 import { RUN_CHECK, RUN_STATUS } from "./flags.ts";
 import { RUN_COMMAND_BYTES } from "./layouts.ts";
@@ -37,7 +37,8 @@ export function lvOfPath(path: string): string | null {
   return names === null ? null : `${names[1]}/${names[2]}`;
 }
 
-async function waitForNodes({ control, clock }: Tools, uuid: string, lv: string): Promise<Answer<object>> {
+async function waitForNodes(tools: Tools, uuid: string, lv: string): Promise<Answer<object>> {
+  const { control, clock } = tools;
   const until_ms = clock.now_ms() + DEADLINES.dlm_refresh_ms;
   for (;;) {
     const status = control.run?.check(uuid, RUN_CHECK.CLEAR) ?? -1;
@@ -45,16 +46,21 @@ async function waitForNodes({ control, clock }: Tools, uuid: string, lv: string)
       return refuse("EMANAGER", "dlm_controld does not tell how the refresh went", { lm_result: status });
     const isDone = (status & RUN_STATUS.DONE) !== 0;
     if ((status & RUN_STATUS.FAILED) !== 0 && isDone)
-      return refuse(
-        "ELMERR",
-        `another node could not refresh LV ${lv}: there \`lvchange --refresh ${lv}\` tells why, and \`dlm_tool dump\` here which node it was`,
-        { lm_result: -1 },
+      return refuseLoudly(
+        tools,
+        `another node could not refresh LV ${lv}, which has its old size there: \`lvchange --refresh ${lv}\` on the nodes where it is active tells why`,
       );
     if (isDone) return { kind: "done" };
     if (clock.now_ms() >= until_ms) {
       control.run?.check(uuid, RUN_CHECK.CANCEL);
-      return refuse("ELMERR", `not all nodes have said that they have refreshed LV ${lv}`);
+      return refuseLoudly(tools, `not all nodes have said that they have refreshed LV ${lv}`);
     }
     await clock.sleep(DEADLINES.dlm_refresh_look_ms);
   }
+}
+
+/** lvm says only that it failed, so the reason is in the log as well. */
+function refuseLoudly({ context }: Tools, text: string): Refused {
+  context.news({ kind: "log", level: "error", text });
+  return refuse("ELMERR", text, { lm_result: -1 });
 }

@@ -1,6 +1,7 @@
 /** corosync and dlm_controld in the guests: a real cluster with quorum, whose name can be changed. */
 import type { Cluster } from "../lab/cluster.ts";
 import type { Host } from "../lab/host.ts";
+import { startLvmlockd } from "./lvmlockd.ts";
 
 export interface DlmOptions {
   readonly cluster_name?: string;
@@ -11,6 +12,8 @@ export interface DlmOptions {
   readonly token_ms?: number;
   /** Nodes of the cluster that are not started (yet): they count for the quorum. */
   readonly absent?: readonly Host[];
+  /** A node that fails has to be fenced before its locks are given to others. Nothing fences it here but `dlm_tool fence_ack`. */
+  readonly fencing?: boolean;
 }
 
 export const CLUSTER_NAME = "lab";
@@ -49,33 +52,32 @@ logging {
 }
 
 /**
- * Nobody can fence an emulated host from inside, so fencing is off: a node that has gone counts as fenced at once. What the dlm does
- * about quorum does not depend on it.
+ * Nobody can fence an emulated host from inside, so fencing is off unless it is the point: a node that has gone counts as fenced at
+ * once. What the dlm does about quorum does not depend on it.
  */
-const DLM_CONFIG = "enable_fencing=0\nlog_debug=1\n";
+function dlmConfig({ fencing = false }: DlmOptions): string {
+  return `enable_fencing=${fencing ? 1 : 0}\nlog_debug=1\n`;
+}
+
+async function startCorosync(host: Host, config: string, options: DlmOptions): Promise<void> {
+  await host.must("mkdir -p /etc/corosync /etc/dlm /var/lib/corosync /var/log/corosync");
+  await host.write("/etc/corosync/corosync.conf", config);
+  await host.write("/etc/dlm/dlm.conf", dlmConfig(options));
+  await host.must("modprobe dlm && corosync");
+}
 
 /** Starts corosync and dlm_controld on the hosts and waits until all of them have found each other. */
 export async function startDlm(hosts: readonly Host[], options: DlmOptions = {}): Promise<void> {
   const all = [...hosts, ...(options.absent ?? [])];
   const config = corosyncConfig(all, options);
-  await Promise.all(
-    hosts.map(async (host) => {
-      await host.must("mkdir -p /etc/corosync /etc/dlm /var/lib/corosync /var/log/corosync");
-      await host.write("/etc/corosync/corosync.conf", config);
-      await host.write("/etc/dlm/dlm.conf", DLM_CONFIG);
-      await host.must("modprobe dlm && corosync");
-    }),
-  );
+  await Promise.all(hosts.map((host) => startCorosync(host, config, options)));
   await Promise.all(hosts.map((host) => waitForNodes(host, hosts.length)));
   await Promise.all(hosts.map(startControld));
 }
 
 /** Starts corosync and dlm_controld on a host that has come back, with the configuration of `hosts`. */
 export async function rejoinDlm(host: Host, hosts: readonly Host[], options: DlmOptions = {}): Promise<void> {
-  await host.must("mkdir -p /etc/corosync /etc/dlm /var/lib/corosync /var/log/corosync");
-  await host.write("/etc/corosync/corosync.conf", corosyncConfig(hosts, options));
-  await host.write("/etc/dlm/dlm.conf", DLM_CONFIG);
-  await host.must("modprobe dlm && corosync");
+  await startCorosync(host, corosyncConfig(hosts, options), options);
   await waitForNodes(host, hosts.length);
   await startControld(host);
 }
@@ -104,7 +106,8 @@ export async function untilNodes(host: Host, nodes: number): Promise<void> {
   await waitForNodes(host, nodes);
 }
 
-/** All hosts of a cluster, for those calls that take them. */
-export function hostsOf(lab: Cluster, count: number): readonly Host[] {
-  return Array.from({ length: count }, (_, index) => lab.host(index + 1));
+/** corosync, dlm_controld and lvmlockd on all hosts. */
+export async function startDlmDaemons(lab: Cluster, options: DlmOptions = {}): Promise<void> {
+  await startDlm(lab.hosts, options);
+  await Promise.all(lab.hosts.map((host) => startLvmlockd(host, { arguments: "" })));
 }

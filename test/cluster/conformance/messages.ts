@@ -1,0 +1,28 @@
+import type { LockspaceMethod, ManagerAnswer, ManagerMethod } from "../../../core/locking/api.ts";
+import type { LockspaceIdentity, LockType } from "../../../plugins/contract.ts";
+
+/** What the suite asks of a member over its connection: one JSON line each. */
+export interface MemberAsk {
+  readonly id: number;
+  readonly method: LockspaceMethod | ManagerMethod | "die";
+  readonly args: object;
+  /** Null for a call to the manager itself. */
+  readonly lockspace: { readonly key: number; readonly identity: LockspaceIdentity } | null;
+}
+
+export interface MemberAnswer {
+  readonly id: number;
+  readonly answer: ManagerAnswer;
+}
+
+/** Where a member listens, on its host's address. */
+export const MEMBER_PORT = 7077;
+
+/** The environment variables that tell a member and the suite their parts. */
+export const LOCK_TYPE_VARIABLE = "CONFORMANCE_LOCK_TYPE";
+export const ADDRESSES_VARIABLE = "CONFORMANCE_ADDRESSES";
+
+export function lockTypeOf(word: string | undefined): LockType {
+  if (word === "dlm" || word === "sanlock" || word === "idm") return word;
+  throw new Error(`${LOCK_TYPE_VARIABLE} is not a lock type: ${word}`);
+}

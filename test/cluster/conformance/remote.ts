@@ -1,0 +1,92 @@
+import type { LockspaceMethod, ManagerAnswer, ManagerMethod } from "../../../core/locking/api.ts";
+import type { LockManager, LockspaceHandle, LockspaceIdentity } from "../../../plugins/contract.ts";
+import { MEMBER_PORT, type MemberAnswer, type MemberAsk } from "./messages.ts";
+
+/** A member on another host, as the suite sees it. */
+export interface RemoteMember {
+  readonly manager: LockManager;
+  /** Leaves the lockspaces that were joined through this connection. */
+  leaveAll(): Promise<void>;
+  /** Kills the member's process and closes the connection. */
+  kill(): Promise<void>;
+  close(): void;
+}
+
+const LOCKSPACE_METHODS = [
+  "prepare",
+  "join",
+  "leave",
+  "lock",
+  "convert",
+  "unlock",
+  "hosts",
+] as const satisfies readonly LockspaceMethod[];
+const MANAGER_METHODS = ["isRunning", "initVg", "initLv", "renameVg", "refreshLv"] as const;
+
+let last_key = 0;
+
+/** Connects to a member, as soon as it is there. */
+export async function connectMember(address: string): Promise<RemoteMember> {
+  const waiting = new Map<number, (answer: ManagerAnswer) => void>();
+  const { promise: closed, resolve: close } = Promise.withResolvers<void>();
+  let rest = "";
+  const socket = await connectSoon(address, {
+    data(_socket, chunk) {
+      const lines = (rest + chunk.toString()).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) {
+        const { id, answer } = JSON.parse(line) as MemberAnswer;
+        waiting.get(id)?.(answer);
+        waiting.delete(id);
+      }
+    },
+    close: () => close(),
+  });
+  let last_id = 0;
+  const ask = (
+    method: LockspaceMethod | ManagerMethod,
+    args: object,
+    lockspace: MemberAsk["lockspace"],
+  ): Promise<ManagerAnswer> => {
+    const id = ++last_id;
+    const { promise, resolve } = Promise.withResolvers<ManagerAnswer>();
+    waiting.set(id, resolve);
+    socket.write(`${JSON.stringify({ id, method, args, lockspace } satisfies MemberAsk)}\n`);
+    return promise;
+  };
+  const handles: LockspaceHandle[] = [];
+  const openLockspace = (identity: LockspaceIdentity): LockspaceHandle => {
+    const lockspace = { key: ++last_key, identity };
+    const methods = LOCKSPACE_METHODS.map((name) => [name, (args: object) => ask(name, args, lockspace)]);
+    const handle = Object.fromEntries(methods) as LockspaceHandle;
+    handles.push(handle);
+    return handle;
+  };
+  const managerMethods = MANAGER_METHODS.map((name) => [name, (args: object) => ask(name, args ?? {}, null)]);
+  return {
+    manager: { ...(Object.fromEntries(managerMethods) as Omit<LockManager, "openLockspace">), openLockspace },
+    async leaveAll() {
+      for (const handle of handles) await handle.leave({ free_vg: false });
+    },
+    async kill() {
+      socket.write(
+        `${JSON.stringify({ id: 0, method: "die", args: {}, lockspace: null } satisfies MemberAsk)}\n`,
+      );
+      await closed;
+    },
+    close: () => socket.end(),
+  };
+}
+
+const connect_again_ms = 100;
+
+async function connectSoon(address: string, socket: Bun.SocketHandler<undefined>) {
+  for (;;) {
+    try {
+      return await Bun.connect({ hostname: address, port: MEMBER_PORT, socket });
+    } catch {
+      // It is starting.
+      await Bun.sleep(connect_again_ms);
+    }
+  }
+}
