@@ -4,6 +4,7 @@
  */
 import type { SocketHandler } from "bun";
 import { assert } from "../assert.ts";
+import { errorName } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { DecodeError } from "../wire/decode.ts";
 import type { ReplyEncoder } from "../wire/encode.ts";
@@ -120,6 +121,8 @@ export function createClients(options: ClientsOptions): Clients {
     assert(connection.state === "asking", "a client gets one reply for each request");
     connection.state = "idle";
     log.sent(now_ms(), client_id, connection.op, "result" in answer ? answer.result : 0);
+    if ("detail" in answer && answer.detail !== "" && answer.result < 0)
+      log.info(refusalText(client_id, connection.pid, answer.result, answer.detail));
     send(connection, encode(answer));
     // Inside its own turn the loop in `serve` sees to the rest.
     if (serving === connection) return;
@@ -187,6 +190,11 @@ export function createClients(options: ClientsOptions): Clients {
     error,
   };
   return { handler, reply, connections, closeAll };
+}
+
+/** The reason of a refusal for the log: lvm shows the number alone. */
+function refusalText(client_id: number, pid: number, result: number, detail: string): string {
+  return `client ${client_id} (pid ${pid}) is refused with ${errorName(result) ?? result}: ${detail}`;
 }
 
 /** The next request is handed on only after the reply to the one before has gone out. */

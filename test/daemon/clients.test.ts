@@ -84,6 +84,14 @@ describe("requests", () => {
     client.close();
   });
 
+  test("that are refused leave the reason in the log, because lvm shows the number alone", async () => {
+    const client = await ours.connect();
+    expect(resultOf(await client.ask(encodeRequest({ request: "stop_vg", keys: {} })))).toBe(-22);
+    const dump = await client.ask(encodeRequest({ request: "dump_text", keys: {} }));
+    expect(dump).toMatch(/client \d+ \(pid \d+\) is refused with EINVAL: stop_vg needs vg_name/);
+    client.close();
+  });
+
   test("beyond the bound are answered, and the connection ends", async () => {
     const client = await ours.connect();
     client.send(`cmd = "${"x".repeat(LIMITS.request_size_bytes + 10)}`);
