@@ -35,13 +35,13 @@ export async function killVg(setup: KillSetup): Promise<number> {
   if (notice !== null) alarm.warning(`lvmlockd was not told that VG ${vg_name} is lost: ${notice}`);
   if (command.kind === "unusable") {
     alarm.emergency(`No command takes the LVs of VG ${vg_name} offline: ${command.reason}.`);
-    return failByHand(setup, EXIT.config);
+    return await failByHand(setup, EXIT.config);
   }
   const line = command.words.join(" ");
   const problem = await runKillCommand(command.words);
   if (problem !== null) {
     alarm.emergency(`The kill command of VG ${vg_name} failed (${line}): ${problem}.`);
-    return failByHand(setup, EXIT.failure);
+    return await failByHand(setup, EXIT.failure);
   }
   alarm.warning(`The kill command of VG ${vg_name} succeeded (${line}).`);
   const dropped = await tellDaemon(setup, "drop_vg", DEADLINES.ctl_reply_ms);
@@ -54,10 +54,18 @@ export async function killVg(setup: KillSetup): Promise<number> {
   return EXIT.failure;
 }
 
-function failByHand({ vg_name, alarm }: KillSetup, exit_status: number): number {
-  alarm.emergency(`Deactivate the LVs of VG ${vg_name} now, before the watchdog resets this host.`);
+async function failByHand({ vg_name, alarm }: KillSetup, exit_status: number): Promise<number> {
+  const { secondsToReset } = await import("./reset-clock.ts");
+  const left_s = secondsToReset();
+  const reset = left_s === null ? "before the watchdog resets this host" : resetSentence(left_s);
+  alarm.emergency(`Deactivate the LVs of VG ${vg_name} now, ${reset}.`);
   alarm.emergency(`When none of them is in use any more: lvmlockctl --drop ${vg_name}`);
   return exit_status;
+}
+
+function resetSentence(left_s: number): string {
+  if (left_s <= 0) return "the watchdog is about to reset this host";
+  return `within ${Math.floor(left_s)} seconds: then the watchdog resets this host`;
 }
 
 /** null when the daemon did it, else why not. */

@@ -1,7 +1,9 @@
 /** sanlock's own I/O timeout when nobody sets one. */
 export const IO_TIMEOUT_DEFAULT_S = 10;
 /** How long after the last renewal wdmd resets a host (WATCHDOG_FIRE_TIMEOUT of sanlock's timeouts.c). */
-const WATCHDOG_S = 60;
+export const WATCHDOG_S = 60;
+/** wdmd looks after its clients every 10 s, and stops renewing the watchdog when one would expire before the next look. */
+const WATCHDOG_LOOK_S = 10;
 
 /** How long a start takes, in seconds, as sanlock's timeouts.c computes it. */
 export interface StartTimes {
@@ -28,4 +30,9 @@ export function startTimes(io_timeout_s: number): StartTimes {
 /** Seconds from the last renewal until a host that is gone counts as dead, so that others get its leases. */
 export function hostDead_s(io_timeout_s: number): number {
   return 8 * io_timeout_s + WATCHDOG_S;
+}
+
+/** Seconds until the watchdog may reset this host, `since_s` after sanlock has begun to run the kill path. */
+export function resetIn_s(fire_s: number, since_s: number): number {
+  return fire_s - WATCHDOG_LOOK_S - since_s;
 }

@@ -14,6 +14,8 @@ export interface DaemonSetup {
   readonly socket_path?: string;
   readonly pid_file?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** What is run instead of this repository's entry point, for instance the compiled executable. */
+  readonly program?: readonly string[];
 }
 
 export interface RunningDaemon {
@@ -45,7 +47,7 @@ function commandOf(setup: DaemonSetup, socket_path: string, pid_file: string): s
   const program =
     setup.flavour === "c"
       ? [process.env.LVMLOCKD_TEST_C_DAEMON ?? C_DAEMON]
-      : [process.execPath, "run", join(ROOT, "cli", "main.ts"), "lvmlockd"];
+      : (setup.program ?? [process.execPath, "run", join(ROOT, "cli", "main.ts"), "lvmlockd"]);
   if (setup.flavour === "c" && !existsSync(program[0] as string))
     throw new Error(`${program[0]} is missing: install lvm2-lockd, the C daemon that ours is compared with`);
   return [...program, ...setup.options, "-f", "-s", socket_path, "-p", pid_file];

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Connection, connectAndGreet } from "../rig/connection.ts";
-import { type RunningDaemon, startDaemon } from "../rig/daemon.ts";
+import { type DaemonSetup, type RunningDaemon, startDaemon } from "../rig/daemon.ts";
 import { parseReply, type ReplyFields, resultOf } from "../rig/replies.ts";
 import { encodeRequest } from "../rig/requests.ts";
 import { type Cluster, type ClusterOptions, startCluster } from "./cluster.ts";
@@ -28,9 +28,12 @@ export interface Daemons {
 /** Starts hosts 1, 2, ... */
 export async function startDaemons(
   host_count: number,
-  options: Pick<ClusterOptions, "sanlock"> = {},
+  options: Pick<ClusterOptions, "sanlock"> & Pick<DaemonSetup, "program" | "socket_path"> = {},
 ): Promise<Daemons> {
-  const cluster = await startCluster(host_count, { hosts: false, ...options });
+  const cluster = await startCluster(host_count, {
+    hosts: false,
+    ...(options.sanlock === undefined ? {} : { sanlock: options.sanlock }),
+  });
   const config_dir = join(cluster.directory, "etc");
   mkdirSync(config_dir);
   const template = join(cluster.directory, "{vg}-{lv}");
@@ -44,9 +47,10 @@ export async function startDaemons(
     return startDaemon({
       flavour: "ours",
       options: ["--config-dir", config_dir, "-i", String(host + 1), "-o", String(IO_TIMEOUT_S)],
-      socket_path: join(directory, "socket"),
+      socket_path: options.socket_path ?? join(directory, "socket"),
       pid_file: join(directory, "pid"),
       env: { ...cluster.sanlock[host]?.env },
+      ...(options.program === undefined ? {} : { program: options.program }),
     });
   };
   const daemons = await Promise.all(Array.from({ length: host_count }, (_, host) => start(host)));

@@ -26,6 +26,8 @@ export interface SanlockOptions {
   readonly disks_can_hang?: boolean;
   /** Calls that it works on at once, 8 by default. A join takes one of them for its whole time (max_worker_threads). */
   readonly worker_threads?: number;
+  /** More of its environment, which the programs that it starts inherit. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Starts a daemon and waits until it listens. */
@@ -46,6 +48,7 @@ export async function startSanlock(
     env: {
       ...process.env,
       ...env,
+      ...options.env,
       LD_PRELOAD: buildShim(directory),
       ...(options.disks_can_hang ? { TEST_HUNG_DISKS: "1" } : {}),
     },
