@@ -20,9 +20,9 @@ export type OpenedClient =
 
 type Library = CallableSymbols<typeof DLM_SYMBOLS>;
 
-/** Opens libdlm_lt, once per worker. */
-export function openDlmClient(): OpenedClient {
-  const library = openLibrary(DLM_LIBRARY, DLM_SYMBOLS);
+/** Opens libdlm_lt, once per worker. Tests have one of their own, in a directory of theirs. */
+export function openDlmClient(directories?: readonly string[]): OpenedClient {
+  const library = openLibrary(DLM_LIBRARY, DLM_SYMBOLS, directories);
   if (library.kind === "missing") return library;
   const nothing = nothingToDo();
   if (nothing === null) return { kind: "missing", detail: "libc has no dlsym, it is older than glibc 2.34" };

@@ -111,7 +111,7 @@ export async function leave(state: LockspaceState): Promise<Answer<object>> {
   const name = identity.lockspace_name;
   if (state.handle === null && state.opening === null) return { kind: "done" };
   const condition = conditionOf(tools, name);
-  if (condition.kind === "gone") return left(state);
+  if (condition.kind === "gone" && state.opening === null) return left(state);
   // The kernel would wait for a daemon that is not there.
   if (condition.kind === "no-daemon" || !tools.control.isRunning())
     return refuseCondition({ kind: "no-daemon" }, name);

@@ -1,0 +1,69 @@
+import { expect, test } from "bun:test";
+import { fakeCluster } from "./fake-dlm.ts";
+import { joined, LV, open, VG } from "./joined.ts";
+
+/** A daemon with an LV and the VG locked that dies, and the next one of its host. */
+async function afterDeath(adopt: "no" | "if-orphan" | "only-orphan") {
+  const cluster = fakeCluster();
+  const first = await joined(cluster);
+  await first.lock(LV, "sh");
+  await first.lock(VG, "ex");
+  first.node.die();
+  const next = open(cluster);
+  const answer = await next.handle.join({ adopt, nodelay: false, repair: false });
+  return { cluster, next, answer };
+}
+
+test("a lockspace that was left behind is not joined without adoption, and the refusal says what to do", async () => {
+  const { answer } = await afterDeath("no");
+  expect(answer).toMatchObject({ kind: "refused", code: "EEXIST" });
+  expect(answer.kind === "refused" && answer.detail).toContain("--lockopt adopt");
+});
+
+test("with nothing left behind a start that must adopt is refused", async () => {
+  const answer = await open().handle.join({ adopt: "only-orphan", nodelay: false, repair: false });
+  expect(answer).toMatchObject({ code: "EADOPT_NONE" });
+});
+
+test("the VG lock of a command that died with its lvmlockd is released at the next start", async () => {
+  const { cluster, next } = await afterDeath("if-orphan");
+  const other = await joined(cluster, 2);
+  await next.handle.hosts({ notify: false });
+  await next.lock({ ...LV, name: "another" }, "sh");
+  expect(await other.lock(VG, "ex")).toMatchObject({ kind: "done" });
+});
+
+test("an orphan is adopted in its own mode, and in no other", async () => {
+  const { next } = await afterDeath("only-orphan");
+  const adopt = {
+    resource: LV,
+    adopt: "only-orphan",
+    repair: false,
+    persistent: true,
+    patience_ms: 0,
+  } as const;
+  expect(await next.handle.lock({ ...adopt, mode: "ex" })).toMatchObject({ code: "EADOPT_RETRY" });
+  expect(await next.handle.lock({ ...adopt, mode: "sh" })).toMatchObject({ kind: "done", adopted: true });
+  expect(await next.handle.lock({ ...adopt, resource: { ...LV, name: "none" }, mode: "sh" })).toMatchObject({
+    code: "EADOPT_NONE",
+  });
+});
+
+test("a lock that is refused because of this host's own orphan says so", async () => {
+  const { next } = await afterDeath("if-orphan");
+  expect(await next.lock(LV, "ex")).toMatchObject({ code: "EORPHAN" });
+});
+
+test("the orphans of a global lockspace are purged when it is joined", async () => {
+  const cluster = fakeCluster();
+  const first = open(cluster, 1, "");
+  await first.handle.join({ adopt: "if-orphan", nodelay: false, repair: false });
+  await first.lock({ kind: "gl", name: "GLLK", lv_lock_args: "" }, "ex");
+  first.node.die();
+  const next = open(cluster, 1, "");
+  await next.handle.join({ adopt: "if-orphan", nodelay: false, repair: false });
+  expect(next.node.sent).toContain("purge");
+  expect(await next.lock({ kind: "gl", name: "GLLK", lv_lock_args: "" }, "ex")).toMatchObject({
+    kind: "done",
+  });
+});

@@ -1,0 +1,102 @@
+import { expect, test } from "bun:test";
+import { DEADLINES } from "../../../core/deadlines.ts";
+import { WAIT } from "../../../plugins/dlm/flags.ts";
+import { look } from "../../../plugins/dlm/watch.ts";
+import { fakeCluster } from "./fake-dlm.ts";
+import { joined, LV, VG } from "./joined.ts";
+
+test("without quorum a lock is refused at once, with a reason, and nothing is sent that would block", async () => {
+  const { node, lock } = await joined();
+  node.state = "stopped";
+  node.wait_condition = WAIT.QUORUM;
+  const before_ms = node.now_ms;
+  expect(await lock(VG, "ex")).toMatchObject({ code: "ENETDOWN", retry: "soon" });
+  expect(node.sent).toEqual([]);
+  expect(node.now_ms).toBe(before_ms);
+});
+
+test("a lockspace whose dlm_controld died refuses for good, and says that the host has to be restarted", async () => {
+  const { node, lock, handle } = await joined();
+  node.state = "stopped";
+  node.daemon = false;
+  const answer = await lock(LV, "ex");
+  expect(answer).toMatchObject({ code: "EMANAGER", retry: "never" });
+  expect(answer.kind === "refused" && answer.detail).toContain("has to be restarted");
+  expect(await handle.leave({ free_vg: false })).toMatchObject({ code: "EMANAGER" });
+  expect(node.sent).toEqual([]);
+});
+
+test("a recovery that is through in time delays a lock and no more", async () => {
+  const { node, lock } = await joined();
+  node.state = "stopped";
+  node.asleep = () => {
+    if (node.now_ms > 1000) node.state = "running";
+  };
+  expect(await lock(LV, "ex")).toMatchObject({ kind: "done" });
+});
+
+test("a recovery that takes too long refuses with a try soon", async () => {
+  const { node, lock } = await joined();
+  node.state = "stopped";
+  expect(await lock(LV, "ex")).toMatchObject({ code: "ENETDOWN", retry: "soon" });
+  expect(node.now_ms).toBeGreaterThanOrEqual(DEADLINES.dlm_recovery_ms);
+  expect(node.now_ms).toBeLessThan(DEADLINES.dlm_recovery_ms + 1000);
+});
+
+test("a result that stays away is given up when the quorum is gone, and a grant that comes late goes back", async () => {
+  const cluster = fakeCluster();
+  const { node, state, lock } = await joined(cluster);
+  node.silent = true;
+  node.asleep = () => {
+    node.state = "stopped";
+    node.wait_condition = WAIT.QUORUM;
+  };
+  expect(await lock(LV, "ex")).toMatchObject({ code: "ENETDOWN" });
+  node.asleep = () => {};
+  node.silent = false;
+  node.state = "running";
+  // The result is taken, the lock goes back, and the result of that is taken.
+  for (let times = 0; times < 3; times++) look(state);
+  expect(cluster.resources.get("lvm_vg uuid")?.locks).toEqual([]);
+  expect(state.late.size).toBe(0);
+  expect(await lock(LV, "ex")).toMatchObject({ kind: "done" });
+});
+
+test("a request for what is still under way is refused instead of being mixed up with it", async () => {
+  const { node, lock } = await joined();
+  node.silent = true;
+  expect(await lock(LV, "ex")).toMatchObject({ code: "ENETDOWN" });
+  expect(await lock(LV, "sh")).toMatchObject({ code: "ENETDOWN", retry: "soon" });
+  expect(node.sent).toEqual(["uuid mode 5 flags 81"]);
+});
+
+test("what is released while the lockspace is stopped is released when it goes on", async () => {
+  const cluster = fakeCluster();
+  const { node, state, lock, unlock } = await joined(cluster);
+  await lock(LV, "ex");
+  await lock(VG, "ex");
+  node.state = "stopped";
+  node.wait_condition = WAIT.QUORUM;
+  expect(await unlock(LV, "ex")).toMatchObject({ kind: "done" });
+  expect(await unlock(VG, "ex", 9)).toMatchObject({ kind: "done" });
+  node.state = "running";
+  for (let times = 0; times < 2; times++) look(state);
+  expect(cluster.resources.get("lvm_vg uuid")?.locks).toEqual([]);
+  expect(await lock(VG, "ex")).toMatchObject({ value_block: { r_version: 9 } });
+});
+
+test("people are told once what stops a lockspace, once that it goes on, and that it is gone", async () => {
+  const { node, state } = await joined();
+  node.state = "stopped";
+  node.wait_condition = WAIT.FENCING;
+  for (let times = 0; times < 3; times++) look(state);
+  node.state = "running";
+  for (let times = 0; times < 3; times++) look(state);
+  node.tools.opener({ kind: "release", name: "lvm_vg", handle: 1 });
+  look(state);
+  expect(node.news.map((news) => (news.kind === "log" ? news.level : news.kind))).toEqual([
+    "error",
+    "warning",
+    "lockspace-lost",
+  ]);
+});
