@@ -3,6 +3,7 @@ import { DEADLINES } from "../../../core/deadlines.ts";
 import type { OpenerResult } from "../../../plugins/dlm/client.ts";
 import { WAIT } from "../../../plugins/dlm/flags.ts";
 import { stopWatch } from "../../../plugins/dlm/watch.ts";
+import { fakeCluster } from "./fake-dlm.ts";
 import { open } from "./joined.ts";
 
 const JOIN = { adopt: "no", nodelay: false, repair: false } as const;
@@ -64,7 +65,8 @@ test("a start waits for a fencing that takes minutes", async () => {
 });
 
 test("a start that was given up and came through is left again by a stop", async () => {
-  const { node, handle } = open();
+  const cluster = fakeCluster();
+  const { node, handle } = open(cluster);
   const { promise, resolve } = Promise.withResolvers<OpenerResult>();
   const calls: string[] = [];
   node.opener = async (call) => {
@@ -73,6 +75,7 @@ test("a start that was given up and came through is left again by a stop", async
   };
   node.wait_condition = WAIT.QUORUM;
   await handle.join(JOIN);
+  cluster.members.set("lvm_vg", new Set([node.nodeid]));
   resolve({ handle: 1, errno: 0 });
   expect(await handle.leave({ free_vg: false })).toMatchObject({ kind: "done" });
   expect(calls).toEqual(["create", "release"]);
