@@ -31,11 +31,11 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Files of LIO's APTPL metadata are in /var/target/pr; a LUN is given its serial number before it finds them there. */
 function startScript(luns: number, size_mb: number): string {
   return `set -e
 for I in eth0 eth1; do
-  ip link show $I | grep -q ${OUTSIDE_MAC} && { ip addr flush dev $I; ip addr add 10.0.2.15/24 dev $I; ip link set $I up; }
+  ip link show $I 2>/dev/null | grep -q ${OUTSIDE_MAC} || continue
+  ip addr flush dev $I; ip addr add 10.0.2.15/24 dev $I; ip link set $I up
 done
 modprobe -a target_core_mod target_core_file iscsi_target_mod
 C=/sys/kernel/config/target; mkdir -p /var/target/pr /var/target/alua /etc/target $C/iscsi
@@ -46,6 +46,12 @@ for ((n = 0; n < ${luns}; n++)); do
   echo fd_dev_name=/tmp/lun$n,fd_dev_size=${size_mb * megabyte_bytes} >$D/control
   echo LAB-LIO-$n >$D/wwn/vpd_unit_serial
   echo 1 >$D/enable
+  # The kernel writes registrations that persist into this file; giving them back to it is left to whoever starts the target.
+  P=/var/target/pr/aptpl_LAB-LIO-$n
+  if [ -e $P ]; then
+    awk '/^PR_REG_START/ {line = ""; next} /^PR_REG_END/ {print line; next} {line = line (line == "" ? "" : ",") $0}' $P |
+      while read -r registration; do echo -n "$registration" >$D/pr/res_aptpl_metadata; done
+  fi
   mkdir $T/lun/lun_$n; ln -s $D $T/lun/lun_$n/lun$n
 done
 mkdir $T/np/0.0.0.0:${GUEST_PORT}
@@ -60,18 +66,30 @@ C=/sys/kernel/config/target; T=$C/iscsi/${TARGET}/tpgt_1
 echo 0 >$T/enable
 rmdir $T/np/*; rm -f $T/lun/*/lun*; rmdir $T/lun/*; rmdir $T; rmdir $C/iscsi/${TARGET}; rmdir $C/core/fileio_0/*; true`;
 
+export interface StorageOptions {
+  readonly luns?: number;
+  readonly size_mb?: number;
+  /**
+   * `qemu`: the hosts' emulated SCSI controllers are the initiators, and a LUN is a disk that `lab.plug` takes. `guests`: the hosts
+   * log in by themselves over the cluster's network, where connections can be cut; `disk` is not for these.
+   */
+  readonly reached_by?: "qemu" | "guests";
+}
+
+/** The array's name, for hosts that log in by themselves. */
+export const STORAGE_TARGET = TARGET;
+
 /** Starts the array as one more host of the cluster. It sees none of the cluster's disks. */
 export async function startStorage(
   lab: Cluster,
-  { luns = 1, size_mb = 64 }: { luns?: number; size_mb?: number } = {},
+  { luns = 1, size_mb = 64, reached_by = "qemu" }: StorageOptions = {},
 ): Promise<Storage> {
   const port = await freePort();
-  const host = await lab.addHost({
-    name: "storage",
-    disks: [],
+  const outside = {
     devices: ["-device", `virtio-net-pci,netdev=out,mac=${OUTSIDE_MAC},romfile=`],
     backends: ["-netdev", `user,id=out,restrict=on,hostfwd=tcp:127.0.0.1:${port}-:${GUEST_PORT}`],
-  });
+  };
+  const host = await lab.addHost({ name: "storage", disks: [], ...(reached_by === "qemu" ? outside : {}) });
   const start = async (): Promise<void> => void (await host.must(startScript(luns, size_mb)));
   await start();
   return {

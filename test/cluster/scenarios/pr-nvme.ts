@@ -1,0 +1,77 @@
+/** Persistent reservations on NVMe: two hosts attached to a namespace of Linux's own target, over TCP. */
+import { scenario } from "../scenario.ts";
+import { startNvmeStorage } from "../services/nvme-storage.ts";
+import {
+  bringBoth,
+  checkType,
+  KEY_A,
+  KEY_B,
+  MAY,
+  preemptUnderLoad,
+  TYPES,
+  want,
+} from "../services/reservation-rules.ts";
+import { refusedReservation, reservation } from "../services/reservations.ts";
+
+export default scenario(
+  "pr-nvme",
+  { about: "Every persistent reservation command on NVMe, from two hosts, beside nvme-cli.", guests: 3 },
+  async ({ cluster, step }) => {
+    const lab = await cluster({ hosts: 2, disks: [], image: "forky" });
+    const [a, b] = [lab.host(1), lab.host(2)];
+    const storage = await startNvmeStorage(lab);
+    const device = await storage.connect(a);
+    want("both hosts call it the same", await storage.connect(b), device);
+    await bringBoth({ a, b });
+    await step("the namespace takes all types, and can't persist", async () => {
+      const { capabilities } = await reservation(a, device, "readCapabilities");
+      const persists = { capable: false, active: false };
+      want("capabilities", capabilities, { types: TYPES, persist_through_power_loss: persists });
+      const refused = { to: KEY_A, aptpl: true };
+      await refusedReservation(a, device, "unsupported", "registerAndIgnore", refused);
+    });
+    for (const type of TYPES) {
+      await step(`${type} lets the other host ${MAY[type].registered || "do nothing"} when registered`, () =>
+        checkType({ a, b, device }, type),
+      );
+    }
+    await step("preempt and abort under load: not one write of the preempted host lands later", async () => {
+      await preemptUnderLoad({ a, b, device });
+      await refusedReservation(b, device, "conflict", "reserve", { key: KEY_B, type: "WERO" });
+      await reservation(a, device, "clear", { key: KEY_A });
+    });
+    await step("nvme-cli reads what we write", async () => {
+      await reservation(a, device, "registerAndIgnore", { to: KEY_A, aptpl: false });
+      await reservation(a, device, "reserve", { key: KEY_A, type: "EARO" });
+      const { stdout } = await b.must(`nvme resv-report ${device} --eds -o json`);
+      const report = JSON.parse(stdout) as { rtype: number; regctlext: { rkey: number; rcsts: number }[] };
+      want("rtype", report.rtype, 4);
+      want(
+        "rkey",
+        report.regctlext.map(({ rkey, rcsts }) => [rkey, rcsts]),
+        [[0x1001, 1]],
+      );
+    });
+    await step("we read what nvme-cli writes", async () => {
+      await b.must(`nvme resv-register ${device} --nrkey=0x1002 --rrega=0`);
+      await b.must(`nvme resv-acquire ${device} --crkey=0x1002 --prkey=0x1001 --rtype=5 --racqa=2`);
+      const { keys } = await reservation(a, device, "readKeys");
+      want("keys", keys, [KEY_B]);
+      const { reservation: held } = await reservation(a, device, "readReservation");
+      want("reservation", held, { type: "WEAR", key: "0x0" });
+    });
+    await step("a host with two controllers is registered once, and loses both at once", async () => {
+      await storage.connect(a);
+      await reservation(a, device, "registerAndIgnore", { to: KEY_A, aptpl: false });
+      const { keys } = await reservation(b, device, "readKeys");
+      want("keys", (keys as string[]).toSorted(), [KEY_A, KEY_B]);
+      await reservation(b, device, "preempt", { key: KEY_B, remove: KEY_A, type: "WEAR", abort: true });
+      for (let time = 0; time < 4; time += 1)
+        await a.refused(`dd if=/dev/zero of=${device} bs=4k count=1 oflag=direct 2>/dev/null`, /^$/);
+    });
+    await step("a namespace that was disconnected is gone", async () => {
+      await storage.disconnect(a);
+      await refusedReservation(a, device, "gone", "readKeys");
+    });
+  },
+);
