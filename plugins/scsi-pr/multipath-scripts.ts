@@ -43,7 +43,10 @@ function* firstAnswer<Results>(
   return conflict ?? refusal;
 }
 
-/** Tells multipathd something; its refusal is data, and "fail" is its word for all of them. */
+/** multipathd's words for no; newer ones give a reason behind it. */
+const REFUSED = /^(fail|timeout|permission)/;
+
+/** Tells multipathd something; its refusal is data. */
 function* tell(map: MultipathMap, command: string): Script<{ ok: boolean; reply: string }> {
   const outcome = yield* ask({
     kind: "multipathd",
@@ -51,7 +54,7 @@ function* tell(map: MultipathMap, command: string): Script<{ ok: boolean; reply:
   });
   return outcome.kind === "absent"
     ? { ok: false, reply: outcome.detail }
-    : { ok: !/^(fail|timeout|permission)/.test(outcome.reply), reply: outcome.reply };
+    : { ok: !REFUSED.test(outcome.reply), reply: outcome.reply };
 }
 
 /** The key that multipathd registers returning paths with; null when it has none or does not run. */
@@ -74,10 +77,12 @@ function* announceKey(map: MultipathMap, key: ReservationKey, aptpl: boolean): S
   if (known !== null && known.key === key && known.aptpl === aptpl) return null;
   const told = yield* tell(map, `setprkey MAP key ${keyArgument(key, aptpl)}`);
   if (told.ok) return null;
-  const why = /^(fail|timeout|permission)/.test(told.reply)
-    ? "multipathd does not take the key: multipath.conf needs `reservation_key file` in its defaults (mpathconf --option reservation_key:file), then restart multipathd"
-    : `${told.reply}: it has to register the paths that return`;
-  return { kind: "failed", detail: `${map.device}: REGISTER: ${why} (${told.reply})` };
+  // multipathd has written the key into its file before it sees that multipath.conf does not point there.
+  yield* tell(map, "unsetprkey MAP");
+  const why = REFUSED.test(told.reply)
+    ? `multipathd does not take the key (${told.reply}): multipath.conf needs \`reservation_key file\` in its defaults (mpathconf --option reservation_key:file), then restart multipathd`
+    : `${told.reply}, which has to register the paths that return`;
+  return { kind: "failed", detail: `${map.device}: REGISTER: ${why}` };
 }
 
 /** Puts multipathd's key back to what it was. */

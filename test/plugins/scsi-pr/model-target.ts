@@ -165,13 +165,16 @@ export function modelTarget(): ModelTarget {
 
 /** multipathd's part of a map: it remembers the key, as `reservation_key file` has it. */
 export function modelMultipathd(): {
+  /** The key that it uses, and the one in its file; they differ when multipath.conf does not point to the file. */
   key: string | null;
+  file: string | null;
   status: boolean;
   takes_keys: boolean;
   perform(command: string): Outcome;
 } {
   const daemon = {
     key: null as string | null,
+    file: null as string | null,
     status: false,
     takes_keys: true,
     perform(command: string): Outcome {
@@ -181,10 +184,13 @@ export function modelMultipathd(): {
         case "getprkey":
           return reply(daemon.key ?? "none");
         case "setprkey":
+          daemon.file = key ?? null;
           if (!daemon.takes_keys) return reply("fail");
           daemon.key = key ?? null;
           return reply("ok");
         case "unsetprkey":
+          daemon.file = null;
+          if (!daemon.takes_keys) return reply("fail");
           daemon.key = null;
           return reply("ok");
         case "setprstatus":

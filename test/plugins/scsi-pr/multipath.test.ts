@@ -75,6 +75,7 @@ describe("registering a multipath map", () => {
       detail: expect.stringContaining("reservation_key file") as string,
     });
     expect(target.registrations.size).toBe(0);
+    expect(multipathd.file).toBeNull();
   });
 
   test("goes on where multipath.conf has this very key", () => {
