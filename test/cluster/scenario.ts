@@ -7,7 +7,7 @@ export interface Steps {
    */
   cluster(spec: ClusterSpec): Promise<Cluster>;
   /** One claim. Its time is printed; what it throws ends the scenario, because later steps stand on earlier ones. */
-  step<T>(sentence: string, action: () => Promise<T> | T): Promise<T>;
+  step(sentence: string, action: () => unknown): Promise<void>;
   /** Steps, each by itself, at the same time: for what is mostly waiting. */
   together(steps: readonly (() => Promise<unknown>)[]): Promise<void>;
   /** A line for the reader, e.g. a measured time. */

@@ -5,6 +5,8 @@ export interface RunnerOptions {
   readonly list: boolean;
   /** Leaves the hosts of a failed scenario running, until Ctrl-C. */
   readonly keep_on_failure: boolean;
+  /** Goes on after a failed step: for writing a scenario, where one run should show all that is wrong. */
+  readonly go_on: boolean;
   /** Prints every command with its output as it happens. */
   readonly verbose: boolean;
   /** Guests at the same time, over all scenarios. */
@@ -18,6 +20,7 @@ export const USAGE = `Usage: bun run test:cluster [NAME ...] [--list] [--keep-on
 Boots real hosts in QEMU and runs the scenarios whose name contains a NAME (all that are not only_by_name, when none is given).
   --list             Print the scenarios and exit.
   --keep-on-failure  Leave the hosts of the first failure running until Ctrl-C, and say how to reach them.
+  --go-on            Go on with the next step after one that failed.
   --verbose          Print every command with its output.
   --guests N         Run at most N guests at the same time.
   --broken PATCH     Build our lvmlockd with this patch (patch -p1): scenarios must fail.`;
@@ -45,7 +48,7 @@ export function parseArguments(
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     if (word === "--guests") guests = Number(rest.shift());
     else if (word === "--broken") broken_by = rest.shift() ?? "";
-    else if (["--list", "--keep-on-failure", "--verbose"].includes(word)) flags.add(word);
+    else if (["--list", "--keep-on-failure", "--go-on", "--verbose"].includes(word)) flags.add(word);
     else if (word.startsWith("-")) return USAGE;
     else names.push(word);
   }
@@ -55,6 +58,7 @@ export function parseArguments(
     names,
     list: flags.has("--list"),
     keep_on_failure: flags.has("--keep-on-failure"),
+    go_on: flags.has("--go-on"),
     verbose: flags.has("--verbose"),
     guests,
     broken_by,

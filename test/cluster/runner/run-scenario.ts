@@ -16,7 +16,13 @@ const scenario_ms_max = 15 * 60_000;
 
 const seconds = (elapsed_ms: number): string => `${(elapsed_ms / 1000).toFixed(1)} s`;
 
-function stepsOf(scenario: Scenario, options: RunnerOptions, clusters: Cluster[], count: () => void): Steps {
+interface Tally {
+  passed: number;
+  /** With --go-on: the sentences that did not hold. */
+  readonly failed: string[];
+}
+
+function stepsOf(scenario: Scenario, options: RunnerOptions, clusters: Cluster[], tally: Tally): Steps {
   const say = (text: string): void => console.log(`${scenario.name}: ${text}`);
   return {
     say,
@@ -24,13 +30,14 @@ function stepsOf(scenario: Scenario, options: RunnerOptions, clusters: Cluster[]
       const start_ms = performance.now();
       for (const each of clusters) each.transcript.note("step", sentence);
       try {
-        const value = await action();
-        count();
+        await action();
+        tally.passed++;
         say(`ok ${sentence} (${seconds(performance.now() - start_ms)})`);
-        return value;
       } catch (error) {
         say(`FAILED ${sentence} (${seconds(performance.now() - start_ms)})`);
-        throw error;
+        if (!options.go_on) throw error;
+        tally.failed.push(sentence);
+        console.log(error instanceof Error ? error.message : error);
       }
     },
     together: async (steps) => {
@@ -65,11 +72,12 @@ async function waitForPerson(clusters: readonly Cluster[]): Promise<void> {
 export async function runScenario(scenario: Scenario, options: RunnerOptions): Promise<Outcome> {
   const start_ms = performance.now();
   const clusters: Cluster[] = [];
-  let steps = 0;
+  const tally: Tally = { passed: 0, failed: [] };
   let failure: string | null = null;
   try {
-    await withDeadline(scenario, scenario.run(stepsOf(scenario, options, clusters, () => steps++)));
-    if (steps === 0) failure = "It has no step.";
+    await withDeadline(scenario, scenario.run(stepsOf(scenario, options, clusters, tally)));
+    if (tally.failed.length > 0) throw new Error(`${tally.failed.length} steps: ${tally.failed.join("; ")}`);
+    if (tally.passed === 0) throw new Error("It has no step.");
   } catch (error) {
     const directory = await keepEvidence(scenario.name, clusters, error);
     for (const each of clusters) console.log(lastLines(each));
@@ -78,5 +86,5 @@ export async function runScenario(scenario: Scenario, options: RunnerOptions): P
     if (options.keep_on_failure) await waitForPerson(clusters);
   }
   await Promise.all(clusters.map((each) => each.close()));
-  return { name: scenario.name, elapsed_ms: performance.now() - start_ms, steps, failure };
+  return { name: scenario.name, elapsed_ms: performance.now() - start_ms, steps: tally.passed, failure };
 }

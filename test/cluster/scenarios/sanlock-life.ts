@@ -1,35 +1,215 @@
-/** The whole life of a shared VG on sanlock, as lvmlockd(8) tells it, on two hosts. */
-import { scenario } from "../scenario.ts";
-import { startLvmlockd } from "../services/lvmlockd.ts";
-import { startSanlock } from "../services/sanlock.ts";
+/** The whole life of a shared VG on sanlock, as lvmlockd(8) tells it. */
+import assert from "node:assert/strict";
+import type { Cluster } from "../lab/cluster.ts";
+import { type Steps, scenario } from "../scenario.ts";
+import { removeVg, startDaemonsOnAll } from "../services/sanlock-hosts.ts";
+
+/** What both hosts read of the VG, one field. */
+async function vgField(lab: Cluster, vg: string, field: string): Promise<string> {
+  const read = await Promise.all(
+    lab.hosts.map((host) => host.must(`vgs --noheadings -o ${field} ${vg} 2>/dev/null`)),
+  );
+  const [first = "", ...others] = read.map((result) => result.stdout.trim());
+  for (const other of others) assert.equal(other, first, `${field} of ${vg} differs between hosts`);
+  return first;
+}
+
+async function createAndStart(lab: Cluster, { step }: Steps): Promise<void> {
+  const [a, b] = [lab.host(1), lab.host(2)];
+  await step("before the first shared VG there is no global lock, and lvm says so", async () => {
+    const { stderr } = await a.run("pvcreate /dev/sda");
+    assert.match(stderr, /Global lock failed: check that global lockspace is started/);
+  });
+  await step("the first shared VG is created, with the global lock in it", async () => {
+    await a.must("vgcreate --shared vg0 /dev/sda");
+    const { stdout } = await a.must("vgs && lvmlockctl --info");
+    assert.match(stdout, /LK GL/);
+  });
+  await step("a host that has not started it reads it with a warning, and may not change it", async () => {
+    const { stderr } = await b.must("vgs vg0");
+    assert.match(stderr, /Reading VG vg0 without a lock/);
+    await b.refused("lvcreate -an -n no -L 16M vg0", /Cannot access VG vg0 due to failed lock/);
+  });
+  await step("vgs shows it as shared, of type sanlock", async () => {
+    assert.match(await vgField(lab, "vg0", "vg_attr"), /^wz--ns$/);
+    assert.equal(await vgField(lab, "vg0", "vg_shared"), "shared");
+    assert.equal(await vgField(lab, "vg0", "vg_lock_type"), "sanlock");
+  });
+  await step("another host starts it and creates an LV", async () => {
+    await b.must("vgchange --lockstart vg0");
+    await b.must("lvcreate -an -n lv0 -L 32M vg0");
+    const { stdout } = await a.must("lvs --noheadings -o lv_name,lv_lockargs vg0");
+    assert.match(stdout, /lv0 +1\.0\.0:\d+/);
+  });
+}
+
+async function activate(lab: Cluster, { step }: Steps): Promise<void> {
+  const [a, b] = [lab.host(1), lab.host(2)];
+  const otherHost = /LV locked by other host: vg0\/lv0/;
+  await step(
+    "an LV that is active exclusively is refused to others, for activation and removal",
+    async () => {
+      await a.must("lvchange -aey vg0/lv0");
+      await b.refused("lvchange -aey vg0/lv0", otherHost);
+      await b.refused("lvchange -asy vg0/lv0", otherHost);
+      await b.refused("lvchange -ay vg0/lv0", otherHost);
+      await b.refused("lvremove -y vg0/lv0", otherHost);
+      await b.must("test ! -e /dev/vg0/lv0");
+    },
+  );
+  await step("who asks is told who holds it", async () => {
+    const { stdout } = await a.must("lvmlockctl who vg0/lv0");
+    assert.match(stdout, /ex/);
+  });
+  await step("lvextend works on the host where it is active, not elsewhere", async () => {
+    await a.must("lvextend -L +16M vg0/lv0");
+    const { stdout } = await a.must("blockdev --getsize64 /dev/vg0/lv0");
+    assert.equal(Number(stdout), 48 * 1024 * 1024);
+    await b.refused("lvextend -L +16M vg0/lv0", otherHost);
+  });
+  await step("active in shared mode on both, it is refused to exclusive mode", async () => {
+    await a.must("lvchange -an vg0/lv0");
+    await a.must("lvchange -asy vg0/lv0");
+    await b.must("lvchange -asy vg0/lv0");
+    await b.refused("lvchange -aey vg0/lv0", otherHost);
+    await a.must("echo from-host1 | dd of=/dev/vg0/lv0 bs=512 conv=sync oflag=direct");
+    const { stdout } = await b.must("dd if=/dev/vg0/lv0 bs=512 count=1 iflag=direct | head -c 10");
+    assert.equal(stdout, "from-host1");
+    await Promise.all(lab.hosts.map((host) => host.must("lvchange -an vg0/lv0")));
+  });
+  await step("deactivated, it can be had by the other host", async () => {
+    await b.must("lvchange -aey vg0/lv0");
+    await b.must("lvchange -an vg0/lv0");
+  });
+}
+
+async function refuseShared(lab: Cluster, { step }: Steps): Promise<void> {
+  const [a, b] = [lab.host(1), lab.host(2)];
+  await step("a thin LV is never shared, and its pool locks it against other hosts", async () => {
+    await a.must("lvcreate --type thin-pool -L 32M -n pool vg0");
+    await a.must("lvcreate -V 64M --thinpool pool -n thin vg0");
+    await a.must("lvchange -an vg0/thin");
+    await a.refused("lvchange -asy vg0/thin", /Shared activation not compatible/);
+    await a.must("lvchange -aey vg0/thin");
+    await b.refused("lvchange -aey vg0/thin", /LV locked by other host/);
+    await a.must("lvremove -y vg0/pool");
+  });
+  await step("a snapshot and its origin are never shared", async () => {
+    await a.must("lvchange -aey vg0/lv0");
+    await a.must("lvcreate -s -n snap -L 16M vg0/lv0");
+    await a.must("lvchange -an vg0/lv0");
+    await a.refused("lvchange -asy vg0/lv0", /Shared activation not compatible/);
+    await b.refused("lvchange -y -asy vg0/snap", /Shared activation not compatible/);
+    await a.must("lvremove -y vg0/snap");
+  });
+}
+
+async function changeVg(lab: Cluster, { step }: Steps): Promise<void> {
+  const [a, b] = [lab.host(1), lab.host(2)];
+  await step("it grows and shrinks by a disk", async () => {
+    await b.must("vgextend vg0 /dev/sdb");
+    assert.equal(await vgField(lab, "vg0", "pv_count"), "2");
+    await a.must("vgreduce vg0 /dev/sdb");
+    assert.equal(await vgField(lab, "vg0", "pv_count"), "1");
+    await a.refused("vgextend vg0 /dev/sdb && vgreduce vg0 /dev/sda", /still in use/);
+    await a.must("vgreduce vg0 /dev/sdb && pvremove /dev/sdb");
+  });
+  await step("an LV can't be stopped under, and a stopped VG gives no locks", async () => {
+    await a.must("lvchange -aey vg0/lv0");
+    await a.refused("vgchange --lockstop vg0", /LVs must first be deactivated/);
+    await b.must("vgchange --lockstop vg0");
+    await b.refused("lvchange -aey vg0/lv0", /Cannot access VG vg0 due to failed lock/);
+    await a.must("lvchange -an vg0/lv0");
+  });
+  await step("it is renamed by the only host that has it started", async () => {
+    // Its exit status is 0 also when lvm refuses, so the name is what counts.
+    await a.until("vgrename vg0 vg1; vgs vg1", { timeout_ms: 30_000 });
+    await Promise.all(lab.hosts.map((host) => host.must("vgchange --lockstart vg1")));
+    await a.must("lvchange -aey vg1/lv0");
+    await b.refused("lvchange -aey vg1/lv0", /LV locked by other host/);
+    await a.must("lvchange -an vg1/lv0");
+  });
+}
+
+async function moveGlobalLock(lab: Cluster, { step }: Steps): Promise<void> {
+  const [a, b] = [lab.host(1), lab.host(2)];
+  await step("a second VG is created under the global lock of the first", async () => {
+    await a.must("vgcreate --shared vg2 /dev/sdc");
+    await b.must("vgchange --lockstart vg2");
+    await b.must("lvcreate -an -n other -L 16M vg2");
+  });
+  await step("the global lock is moved to the second VG", async () => {
+    await a.must("lvmlockctl --gl-disable vg1");
+    await a.refused("vgcreate --shared vg3 /dev/sdb", /Global lock failed/);
+    await a.must("lvmlockctl --gl-enable vg2");
+    await Promise.all(lab.hosts.map((host) => host.must("vgs && pvs")));
+    await b.must("pvcreate /dev/sdb && pvremove /dev/sdb");
+  });
+}
+
+/** Done while another VG holds the global lock: changing a lock type takes it. */
+async function changeLockType(lab: Cluster, { step }: Steps): Promise<void> {
+  const [a, b] = [lab.host(1), lab.host(2)];
+  await step("its lock type is changed to none and back", async () => {
+    await b.must("vgchange --lockstop vg1");
+    await a.until("vgchange -y --locktype none vg1", { timeout_ms: 30_000 });
+    assert.equal(await vgField(lab, "vg1", "vg_lock_type"), "");
+    await a.must("lvchange -ay vg1/lv0 && lvchange -an vg1/lv0");
+    await a.must("vgchange -y --locktype sanlock vg1");
+    await Promise.all(lab.hosts.map((host) => host.must("vgchange --lockstart vg1")));
+    await b.must("lvchange -aey vg1/lv0");
+    await a.refused("lvchange -aey vg1/lv0", /LV locked by other host/);
+    await b.must("lvchange -an vg1/lv0");
+  });
+  await step("with nobody having it started, its lock type is forced to none, and set again", async () => {
+    await Promise.all(lab.hosts.map((host) => host.must("vgchange --lockstop vg1")));
+    await a.must("vgchange -y --locktype none --lockopt force vg1");
+    assert.equal(await vgField(lab, "vg1", "vg_lock_type"), "");
+    // Forced, lvm leaves the LV with the leases behind, and does not make another one over it.
+    await a.must("lvremove -y vg1/lvmlock");
+    await a.must("vgchange -y --locktype sanlock vg1");
+    await Promise.all(lab.hosts.map((host) => host.must("vgchange --lockstart vg1")));
+  });
+}
+
+async function remove(lab: Cluster, { step }: Steps): Promise<void> {
+  const [a, b] = [lab.host(1), lab.host(2)];
+  await step("it can't be removed while another host has it started", async () => {
+    await a.must("lvremove -y vg1/lv0");
+    await a.refused("vgremove -y vg1", /Lockspace for "vg1" not stopped on other hosts/);
+  });
+  await step("it is removed after the other host has stopped it", async () => {
+    await b.must("vgchange --lockstop vg1");
+    await removeVg(a, "vg1");
+    await b.refused("vgs vg1", /not found/);
+  });
+  await step("all lockspaces stop at one word, and lvmlockd quits", async () => {
+    await Promise.all(lab.hosts.map((host) => host.must("lvmlockctl --stop-lockspaces")));
+    for (const host of lab.hosts) {
+      const { stdout } = await host.must("sanlock client status");
+      assert.doesNotMatch(stdout, /^s lvm_/m);
+      await host.must("lvmlockctl --quit");
+      await host.until("! pgrep -x lvmlockd", { timeout_ms: 10_000 });
+    }
+  });
+}
 
 export default scenario(
   "sanlock-life",
   { about: "The whole life of a shared VG on sanlock, as lvmlockd(8) tells it.", guests: 2 },
-  async ({ cluster, step }) => {
-    const lab = await cluster({ hosts: 2, disks: [{ size_mb: 1024 }, { size_mb: 512 }, { size_mb: 512 }] });
-    const [a, b] = [lab.host(1), lab.host(2)];
-    await step("sanlock and lvmlockd start on both hosts", () =>
-      Promise.all(
-        lab.hosts.map(async (host) => {
-          await startSanlock(host);
-          await startLvmlockd(host);
-        }),
-      ),
-    );
-    await step("the first shared VG is created, with the global lock in it", async () => {
-      await a.must("vgcreate --shared vg0 /dev/sda");
-      await a.must("lvmlockctl -i");
-    });
-    await step("reading without a lock warns on the host that has not started it", async () => {
-      await b.must("vgs vg0");
-    });
-    await step("the other host starts it", () => b.must("vgchange --lockstart vg0"));
-    await step("lvcreate", () => a.must("lvcreate -an -n lv0 -L 32M vg0"));
-    await step("lv -aey", () => a.must("lvchange -aey vg0/lv0"));
-    await step("conflict", () => b.refused("lvchange -aey vg0/lv0", /locked by other host/));
-    await step("deact", () => a.must("lvchange -an vg0/lv0"));
-    await step("lockstop b", () => b.must("vgchange --lockstop vg0"));
-    await step("vgremove", () => a.must("lvremove -y vg0/lv0; until vgremove -y vg0; do sleep 1; done"));
+  async (steps) => {
+    const disks = [{ size_mb: 1024 }, { size_mb: 400 }, { size_mb: 400 }];
+    const lab = await steps.cluster({ hosts: 2, disks });
+    await steps.step("sanlock and lvmlockd start", () => startDaemonsOnAll(lab));
+    for (const part of [
+      createAndStart,
+      activate,
+      refuseShared,
+      changeVg,
+      moveGlobalLock,
+      changeLockType,
+      remove,
+    ])
+      await part(lab, steps);
   },
 );
