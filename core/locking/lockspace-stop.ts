@@ -12,6 +12,7 @@ import { countDuplicates, routeGlobalLock } from "./global-lock.ts";
 import { recordStopped } from "./journaling.ts";
 import { cancelDeferred, cancelQueue } from "./lock.ts";
 import { allLockspaces, allResources, lvLocksKept } from "./lockspace.ts";
+import { started } from "./lockspace-start.ts";
 import { log, type ReplyParts, reply } from "./replies.ts";
 import { removeLock } from "./resource.ts";
 import { answerStopAlls, quitWhenEmpty, stopAllRefused } from "./shutdown.ts";
@@ -135,8 +136,10 @@ function stayStarted(state: State, lockspace: Lockspace): void {
   lockspace.leaving = false;
   lockspace.state = lockspace.adoption === null ? "started" : "adopting";
   for (const lock of unreleased) releaseDropped(state, lock);
-  // The stop came before the locks of an earlier daemon were adopted. Serving without them would leave them held for nobody.
-  if (lockspace.adoption !== null) adoptLocks(state, lockspace);
+  // A stop that came during the start leaves the rest of that to be done: what an earlier daemon held is adopted, because it would
+  // stay held for nobody, and those who wait for the start are served.
+  if (lockspace.adoption === null) started(state, lockspace);
+  else adoptLocks(state, lockspace);
   stopAllRefused(state);
   restartGlobal(state, lockspace, restart_queue);
 }

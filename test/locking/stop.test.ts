@@ -135,6 +135,19 @@ describe("stop_vg", () => {
     expect(rig.journal.has("vg/lv1")).toBe(false);
   });
 
+  test("that came during the start and comes to nothing leaves nobody waiting for that start", () => {
+    const rig = makeRig({ gl_type: "dlm" });
+    rig.hold("join");
+    const [a, b] = [rig.client(), rig.client()];
+    expect(a.gl("ex")).toBeNull();
+    expect(b.ask("stop_all", { opts: { wait: true } })).toBeNull();
+    rig.script("leave", () => refused("EBUSY"));
+    rig.answer(done({ generation: 1, global_lock: "not-here" }));
+    expect(b.result()).toBe(1);
+    expect(a.result()).toBe(0);
+    expect(rig.newCalls()).toEqual(["prepare", "join", "leave", "lock GLLK ex"]);
+  });
+
   test("of the last VG stops the global lock's own lockspace too", () => {
     const rig = started();
     rig.startVg("vg2");
