@@ -96,8 +96,10 @@ async function startControld(host: Host): Promise<void> {
 
 /** Ends dlm_controld and corosync, which needs all lockspaces left before. */
 export async function stopDlm(host: Host): Promise<void> {
+  // dlm_controld has a helper process of the same name, which is younger and ends with it.
   await host.must(
-    "for name in dlm_controld corosync; do pid=$(pidof -s $name) || continue; kill -TERM $pid; while kill -0 $pid 2>/dev/null; do sleep 0.1; done; done",
+    "for name in dlm_controld corosync; do kill -TERM $(pgrep -o -x $name); while pgrep -x $name >/dev/null; do sleep 0.1; done; done",
+    { timeout_ms: ready_ms_max },
   );
 }
 
