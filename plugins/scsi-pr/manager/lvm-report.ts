@@ -13,9 +13,16 @@ export type LvmReport =
 /**
  * What makes a report safe to ask for from inside lvmlockd: the lvm command that waits for our answer holds lvm's file locks
  * and a lock of ours, so this one may take neither, and it may not connect to us. Without us lvm passes over shared VGs, unless
- * it is told to show them.
+ * it is told to show them. Its hints, a list of the devices that have PVs, are not brought up to date by a command without locks: a
+ * PV that has just been made is missing for it (seen with 2.03.31).
  */
-const WITHOUT_LOCKS = ["--nolocking", "--readonly", "--config", "global{use_lvmlockd=0}", "--shared"];
+const WITHOUT_LOCKS = [
+  "--nolocking",
+  "--readonly",
+  "--config",
+  'global{use_lvmlockd=0} devices{hints="none"}',
+  "--shared",
+];
 
 /** lvm reads PATH for its helpers and LC_ALL for its messages; nothing else of our surroundings is its business. */
 function environment(): Record<string, string> {

@@ -31,12 +31,18 @@ async function withLvm(script: string, run: (lvm_path: string) => Promise<void>)
 describe("asking lvm for PVs", () => {
   test("takes no lock, does not ask lvmlockd, and passes the VG's name as one word", () =>
     withLvm(
-      `printf '{"report":[{"vg":['; for w; do printf '%s{"w":"%s"}' "$c" "$w"; c=,; done; printf ']}]}'`,
+      `printf '{"report":[{"vg":['; for w; do printf '%s{"w":"%s"}' "$c" "$(echo "$w" | tr -d '"')"; c=,; done; printf ']}]}'`,
       async (lvm_path) => {
         const report = await runLvmReport({ lvm_path, fields: ["vg_uuid", "pv_name"], vg_name: "$(vg0); x" });
         const words = report.kind === "report" ? report.rows.map(({ w }) => w) : [];
         expect(words.slice(-4)).toEqual(["-o", "vg_uuid,pv_name", "--", "$(vg0); x"]);
-        for (const word of ["vgs", "--nolocking", "--readonly", "--shared", "global{use_lvmlockd=0}"])
+        for (const word of [
+          "vgs",
+          "--nolocking",
+          "--readonly",
+          "--shared",
+          "global{use_lvmlockd=0} devices{hints=none}",
+        ])
           expect(words).toContain(word);
       },
     ));
