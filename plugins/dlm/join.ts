@@ -1,9 +1,9 @@
 import { DEADLINES } from "../../core/deadlines.ts";
 import { type Answer, type GlobalLockState, type JoinCall, type Refused, refuse } from "../contract.ts";
-import type { OpenerCall, OpenerResult } from "./client.ts";
+import type { LockspaceHandlePointer, OpenerCall, OpenerResult } from "./client.ts";
 import { type Condition, conditionOf, conditionText, passes, refuseCondition, waitOf } from "./condition.ts";
 import { ERRNO } from "./flags.ts";
-import type { LockspaceState } from "./lockspace-state.ts";
+import type { LockspaceState, Opening } from "./lockspace-state.ts";
 import { dropCommandLocks } from "./orphans.ts";
 import { refuseErrno, whatIsMissing } from "./refusals.ts";
 import { startWatch, stopWatch } from "./watch.ts";
@@ -18,6 +18,11 @@ export async function join(state: LockspaceState, { adopt }: JoinCall): Promise<
     return refuse("EEXIST", `${lockspace_name} is joined already`, { lm_result: -ERRNO.EEXIST });
   const missing = whatIsMissing(tools);
   if (missing !== null) return refuse("EMANAGER", missing);
+  if (state.opening?.kind === "release") {
+    // A stop that was given up: the lockspace is joined anew when it is through.
+    const left = await goOn(state, state.opening, DEADLINES.dlm_leave_ms);
+    if ("kind" in left) return left;
+  }
   const exists = tools.kernel.lockspace(lockspace_name) !== "gone";
   if (!exists && adopt === "only-orphan")
     return refuse("EADOPT_NONE", "no earlier lvmlockd has left the lockspace joined");
@@ -36,34 +41,42 @@ function refuseLeftOver(lockspace_name: string): Refused {
 }
 
 async function open(state: LockspaceState, exists: boolean): Promise<OpenerResult | Refused> {
-  const { tools, identity } = state;
+  const { tools, identity, opening } = state;
   const name = identity.lockspace_name;
-  if (exists && state.opening === null) tools.kernel.closeLeftovers(name);
+  if (opening !== null) return goOn(state, opening, DEADLINES.dlm_join_ms);
+  if (exists) tools.kernel.closeLeftovers(name);
   return waitFor(state, { kind: exists ? "open" : "create", name }, DEADLINES.dlm_join_ms);
 }
 
-/**
- * Waits for a call of the opener, telling what the cluster waits for meanwhile. A call that is given up goes on, and the next join
- * or leave of the lockspace takes its result.
- */
-async function waitFor(
+/** Makes a call that waits for the cluster. One that is given up goes on, and the next join or leave takes its result. */
+function waitFor(
   state: LockspaceState,
   call: OpenerCall,
   within_ms: number,
 ): Promise<OpenerResult | Refused> {
-  const { clock, control, opener } = state.tools;
-  const opening = state.opening ?? opener(call);
+  const opening = { kind: call.kind, result: state.tools.opener(call) };
   state.opening = opening;
+  return goOn(state, opening, within_ms);
+}
+
+/** Waits for such a call, telling what the cluster waits for meanwhile. */
+async function goOn(
+  state: LockspaceState,
+  { result: opened }: Opening,
+  within_ms: number,
+): Promise<OpenerResult | Refused> {
+  const { clock, control } = state.tools;
+  const { lockspace_name } = state.identity;
   const until_ms = clock.now_ms() + within_ms;
   let blocked_since_ms = Number.POSITIVE_INFINITY;
   let told: Condition["kind"] = "recovering";
   for (;;) {
-    const result = await Promise.race([opening, clock.sleep(DEADLINES.dlm_join_look_ms)]);
+    const result = await Promise.race([opened, clock.sleep(DEADLINES.dlm_join_look_ms)]);
     if (result !== undefined) {
       state.opening = null;
       return result;
     }
-    const condition = waitOf(control, call.name);
+    const condition = waitOf(control, lockspace_name);
     const now_ms = clock.now_ms();
     if (condition.kind !== told) tellWait(state, condition);
     told = condition.kind;
@@ -71,7 +84,7 @@ async function waitFor(
     const isBlocked = !passes(condition) && condition.kind !== "fencing";
     blocked_since_ms = isBlocked ? Math.min(blocked_since_ms, now_ms) : Number.POSITIVE_INFINITY;
     if (now_ms - blocked_since_ms >= DEADLINES.dlm_blocked_ms || now_ms >= until_ms)
-      return refuseCondition(condition, call.name);
+      return refuseCondition(condition, lockspace_name);
   }
 }
 
@@ -107,29 +120,32 @@ function hasBlockBug({ tools }: LockspaceState): boolean {
 
 /** Leaves the lockspace with whatever locks are in it. */
 export async function leave(state: LockspaceState): Promise<Answer<object>> {
-  const { tools, identity } = state;
+  const { tools, identity, opening } = state;
   const name = identity.lockspace_name;
-  if (state.handle === null && state.opening === null) return { kind: "done" };
+  if (state.handle === null && opening === null) return { kind: "done" };
   const condition = conditionOf(tools, name);
-  if (condition.kind === "gone" && state.opening === null) return left(state);
+  if (condition.kind === "gone" && opening === null) return left(state);
   // The kernel would wait for a daemon that is not there.
   if (condition.kind === "no-daemon" || !tools.control.isRunning())
     return refuseCondition({ kind: "no-daemon" }, name);
   stopWatch(state);
-  const handle = state.handle ?? 0;
-  const call: OpenerCall = { kind: "release", name, handle };
-  const result = await waitFor(state, call, DEADLINES.dlm_leave_ms);
+  if (opening !== null) {
+    // A join or leave that was given up; what has come of it is left below.
+    const result = await goOn(state, opening, DEADLINES.dlm_leave_ms);
+    if ("kind" in result) return result;
+    state.handle = result.handle === 0 ? null : result.handle;
+  }
+  return state.handle === null ? left(state) : release(state, state.handle);
+}
+
+async function release(state: LockspaceState, handle: LockspaceHandlePointer): Promise<Answer<object>> {
+  const name = state.identity.lockspace_name;
+  // The library frees the handle first and leaves then: whatever comes of it, there is no handle any more.
+  left(state);
+  const result = await waitFor(state, { kind: "release", name, handle }, DEADLINES.dlm_leave_ms);
   if ("kind" in result) return result;
-  if (result.handle !== 0) {
-    // What had been waited for was a join that was given up.
-    state.handle = result.handle;
-    return leave(state);
-  }
-  if (result.errno !== 0 && tools.kernel.lockspace(name) !== "gone") {
-    left(state);
-    return refuseErrno(result.errno, `${name} can't be left, \`dlm_tool leave ${name}\` may help`);
-  }
-  return left(state);
+  if (result.errno === 0 || state.tools.kernel.lockspace(name) === "gone") return { kind: "done" };
+  return refuseErrno(result.errno, `${name} can't be left, \`dlm_tool leave ${name}\` may help`);
 }
 
 function left(state: LockspaceState): Answer<object> {

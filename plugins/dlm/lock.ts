@@ -15,6 +15,7 @@ import { adoptOrphan, isOwnOrphan } from "./orphans.ts";
 import { refuseErrno } from "./refusals.ts";
 import { lateRelease } from "./release.ts";
 import { carryOut, type Outcome } from "./requests.ts";
+import { unlock } from "./unlock.ts";
 
 import { decodeValueBlock } from "./value-block.ts";
 
@@ -35,6 +36,11 @@ export async function lock(
     // Kernels with version 6.0.1 of the interface give an old value block with a conversion from null to exclusive.
     const shared = await take(state, handle, call, "sh");
     if (shared.kind === "refused") return shared;
+    const exclusive = await take(state, handle, call, mode);
+    // A refusal changes nothing: what was taken on the way goes back.
+    if (exclusive.kind === "refused")
+      await unlock(state, handle, { resource, from: "sh", r_version: 0, free_vg: false });
+    return exclusive;
   }
   return take(state, handle, call, mode);
 }

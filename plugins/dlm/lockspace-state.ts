@@ -1,5 +1,12 @@
 import type { HeldMode, LockspaceIdentity, ManagerContext, ValueBlock } from "../contract.ts";
-import type { DlmClient, LockspaceHandlePointer, Opener, OpenerResult, Ticket } from "./client.ts";
+import type {
+  DlmClient,
+  LockspaceHandlePointer,
+  Opener,
+  OpenerCall,
+  OpenerResult,
+  Ticket,
+} from "./client.ts";
 import type { Condition, Observers } from "./condition.ts";
 
 /** What every part of the plugin works with. */
@@ -34,14 +41,20 @@ export interface Late {
   readonly finish: (ticket: Ticket) => Late | null;
 }
 
+/** A call that waits for the cluster, under way. */
+export interface Opening {
+  readonly kind: OpenerCall["kind"];
+  readonly result: Promise<OpenerResult>;
+}
+
 /** One lockspace. */
 export interface LockspaceState {
   readonly identity: LockspaceIdentity;
   readonly tools: Tools;
   /** Null when it is not joined. */
   handle: LockspaceHandlePointer | null;
-  /** The call that joins or leaves, when it outlived its request; the next join or leave goes on with it. */
-  opening: Promise<OpenerResult> | null;
+  /** The call that joins or leaves, which may outlive its request; the next join or leave goes on with it. */
+  opening: Opening | null;
   /** The lockspace was there before this daemon, so that an earlier one may have left orphans. */
   inherited: boolean;
   /** The kernel's value block of a conversion from null to exclusive is stale, see `lock.ts`. */

@@ -75,6 +75,17 @@ export async function unlock(
   const removed = free_vg && kind === "vg";
   const block = kind !== "lv" && from === "ex" ? nextBlock(held.block, r_version, removed) : null;
   const release = lateRelease(state, handle, resource, held.lkid, block);
+  const underWay = state.late.get(name);
+  if (underWay !== undefined) {
+    // A conversion that was given up has to come to its end first.
+    const finish = (ticket: Ticket): Late => {
+      underWay.finish(ticket);
+      return release;
+    };
+    state.held.delete(name);
+    state.late.set(name, { ...underWay, finish });
+    return DONE;
+  }
   const stopped = await waitUntilRunning(state);
   if (stopped !== null) {
     state.held.delete(name);
@@ -90,8 +101,12 @@ export async function unlock(
     late: release.finish,
     patience_ms: DEADLINES.dlm_lock_ms,
   });
-  // Given up: it is on its way, and nothing else is done with the lock before it has arrived.
-  if (outcome.kind === "refused") return state.late.has(name) ? DONE : outcome;
+  if (outcome.kind === "refused") {
+    if (!state.late.has(name)) return outcome;
+    // It is on its way, and nothing else is done with the lock before it has arrived.
+    state.held.delete(name);
+    return DONE;
+  }
   if (outcome.kind === "failed") return released(state, name, outcome.errno);
   release.finish(release.ticket);
   return released(state, name, outcome.ticket.status());

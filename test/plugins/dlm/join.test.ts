@@ -80,3 +80,21 @@ test("a start that was given up and came through is left again by a stop", async
   expect(await handle.leave({ free_vg: false })).toMatchObject({ kind: "done" });
   expect(calls).toEqual(["create", "release"]);
 });
+
+test("a stop that was given up is waited for by the next start, which joins anew", async () => {
+  const { node, state, handle } = open();
+  await handle.join(JOIN);
+  const { promise, resolve } = Promise.withResolvers<OpenerResult>();
+  const ordinary = node.tools.opener;
+  node.opener = () => promise;
+  node.wait_condition = WAIT.QUORUM;
+  expect(await handle.leave({ free_vg: false })).toMatchObject({ code: "ENETDOWN" });
+  // The library has freed the handle, so that nothing may be asked with it.
+  expect(state.handle).toBeNull();
+  node.opener = null;
+  node.wait_condition = 0;
+  await ordinary({ kind: "release", name: "lvm_vg", handle: 1 });
+  resolve({ handle: 0, errno: 0 });
+  expect(await handle.join(JOIN)).toMatchObject({ kind: "done" });
+  stopWatch(state);
+});

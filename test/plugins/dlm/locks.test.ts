@@ -62,6 +62,18 @@ test("where the kernel gives old value blocks, an exclusive lock is taken by way
   expect(opened.node.sent.map((line) => line.slice(0, 11))).toEqual(["VGLK mode 3", "VGLK mode 5"]);
 });
 
+test("there, a shared lock that was taken on the way to a refused exclusive one goes back", async () => {
+  const cluster = fakeCluster();
+  const one = await joined(cluster, 1);
+  const two = await joined(cluster, 2);
+  two.state.has_block_bug = true;
+  await one.lock(VG, "sh");
+  expect(await two.lock(VG, "ex")).toMatchObject({ code: "EAGAIN" });
+  expect(await one.handle.convert({ resource: VG, from: "sh", mode: "ex", r_version: 0 })).toMatchObject({
+    kind: "done",
+  });
+});
+
 test("a conflict on a VG lock is worth another try soon, one on an LV's is not", async () => {
   const cluster = fakeCluster();
   const one = await joined(cluster, 1);

@@ -85,6 +85,31 @@ test("what is released while the lockspace is stopped is released when it goes o
   expect(await lock(VG, "ex")).toMatchObject({ value_block: { r_version: 9 } });
 });
 
+test("a lock that is released while its conversion is under way is released after it", async () => {
+  const cluster = fakeCluster();
+  const { node, state, lock, unlock, handle } = await joined(cluster);
+  await lock(LV, "sh");
+  node.silent = true;
+  const convert = { resource: LV, from: "sh", mode: "ex", r_version: 0 } as const;
+  expect(await handle.convert(convert)).toMatchObject({ code: "ENETDOWN" });
+  expect(await unlock(LV, "sh")).toMatchObject({ kind: "done" });
+  node.silent = false;
+  for (let times = 0; times < 3; times++) look(state);
+  expect(cluster.resources.get("lvm_vg uuid")?.locks).toEqual([]);
+  expect(state.late.size).toBe(0);
+});
+
+test("a conversion that was given up and came through is taken back", async () => {
+  const cluster = fakeCluster();
+  const { node, state, lock, handle } = await joined(cluster);
+  await lock(LV, "sh");
+  node.silent = true;
+  await handle.convert({ resource: LV, from: "sh", mode: "ex", r_version: 0 });
+  node.silent = false;
+  for (let times = 0; times < 3; times++) look(state);
+  expect(cluster.resources.get("lvm_vg uuid")?.locks).toMatchObject([{ mode: 3 }]);
+});
+
 test("people are told once what stops a lockspace, once that it goes on, and that it is gone", async () => {
   const { node, state } = await joined();
   node.state = "stopped";
