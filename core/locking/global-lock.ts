@@ -199,6 +199,8 @@ export function countDuplicates(state: State): void {
 export function noteEnabled(state: State, lockspace: Lockspace): void {
   const { vg_name } = lockspace.identity;
   lockspace.global_lock_enabled = true;
+  // A VG that has the global lock mends the removal of the one that had it before, like enabling it in another VG.
+  state.gl_vg_removed = false;
   if (state.gl_vg === "") state.gl_vg = vg_name;
   if (state.gl_vg === vg_name) return;
   state.gl_duplicate = true;
