@@ -77,11 +77,13 @@ async function agree(
   return !plan.cuts_off || yes || (await confirm("Go on?"));
 }
 
-/** Notes that the run is to end. A command that a device has is waited for; what was done is set back as far as it goes. */
+/** Notes that the run is to end. A command that a device has is waited for, unless the signal comes again. */
 function watchSignals(): () => string | null {
   let reason: string | null = null;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
+      // Who asks twice does not want to wait for a device that hangs.
+      if (reason !== null) process.exit(PERSIST_EXIT.failure);
       reason = `the run was ended by ${signal}`;
     });
   }

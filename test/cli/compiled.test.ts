@@ -66,6 +66,14 @@ describe("in a hostile current directory", () => {
     expect(runHere([join(dist, "lvmlockctl"), "--quit"]).text).not.toContain("/from/the/hostile/env");
   });
 
+  test("lvmpersist finds the worker that has several devices open", () => {
+    const words = ["read", "--device", "/dev/null", "--device", "/nope"];
+    const { text, status } = runHere([join(dist, "lvmpersist"), ...words]);
+    expect(text).toContain("Device /dev/null: does not support PR");
+    expect(text).toContain("/nope does not exist");
+    expect(status).toBe(7);
+  });
+
   test("the package's scripts have the flags with which bun loads neither", () => {
     const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
     for (const name of ["lvmlockd", "lvmlockctl", "lvmpersist"]) {

@@ -173,6 +173,23 @@ function describe({ keys, reservation }: DeviceState): string {
   return `${count}, ${reservation === null ? "no reservation" : `reserved ${nameReservation(reservation)}`}`;
 }
 
+/** A device that could not be read after its last command may be readable again; what it shows then is what there is to undo. */
+async function readAgain(team: DeviceTeam, running: readonly Running[]): Promise<void> {
+  const unknown = running.filter((one) => one.is_unknown);
+  const job = { kind: "inspect", capabilities: false, full_status: false } as const;
+  const answers = await team.run(unknown.map(({ device }) => ({ device, job })));
+  for (const [index, one] of unknown.entries()) {
+    const answer = answers[index];
+    const last = one.attempts.pop();
+    assert(last !== undefined, "a device is unknown after an attempt");
+    const state = answer?.kind === "inspected" ? answer.state : null;
+    one.attempts.push({ ...last, after: state });
+    if (state === null) continue;
+    one.state = state;
+    one.is_unknown = false;
+  }
+}
+
 /** What undoing came to on a device: `stays` is a clause about what could not be set back, "" when all was. */
 interface Undone {
   readonly changed: boolean;
@@ -183,6 +200,7 @@ async function undoAll(
   team: DeviceTeam,
   { running, inspections, watch }: { running: readonly Running[]; inspections: Inspections; watch: RunWatch },
 ): Promise<ReadonlyMap<number, Undone>> {
+  await readAgain(team, running);
   const results = new Map<number, Undone>();
   const undoing: Running[] = [];
   for (const one of running) {

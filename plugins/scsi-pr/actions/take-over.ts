@@ -32,7 +32,7 @@ export function planTakeOver(request: TakeOverRequest, inspections: Inspections)
     devices:
       found > 0 || everywhereStarted
         ? devices
-        : devices.map((plan) => (plan.kind === "refused" ? plan : notFound(request))),
+        : planEach(inspections, ({ state }) => notFound(request, state.keys)),
     gate: "all",
     on_failure: "undo",
     warnings:
@@ -54,10 +54,10 @@ function isOurs(request: StartRequest, { state, transport }: Inspection): boolea
   return isStarted(state, request.our_key, request.typeOf(transport));
 }
 
-function notFound({ remove_key }: TakeOverRequest): DevicePlan {
+function notFound({ remove_key }: TakeOverRequest, keys: readonly ReservationKey[]): DevicePlan {
   return refused(
     "not-found",
-    `the key to take over from, ${nameKey(remove_key)}, is not registered on any device`,
+    `the key to take over from, ${nameKey(remove_key)}, is not registered on any device; here is: ${nameKeys(keys)}`,
   );
 }
 

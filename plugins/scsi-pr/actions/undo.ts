@@ -68,18 +68,16 @@ export function planUndo(
   assert(command.op === "registerAndIgnore", "the attempt that was looked for");
   const key = command.to;
   const before = registered.before ?? first;
-  const former =
-    registered.after === null ? guessFormer(key, before) : formerKey(key, before, registered.after);
+  const last = attempts.at(-1);
+  if (last === undefined || last.after === null || registered.after === null) {
+    return { steps: [], stays: "it can't be read, so it is not known what it did, and nothing is set back" };
+  }
+  const former = formerKey(key, before, registered.after);
   if (former.kind === "unknown") {
     return { steps: [], stays: "which key we had here before is not known, so our new one stays" };
   }
   const release = planRelease(attempts, { key, first, will_leave: former.kind === "none" });
   return { steps: [...release.steps, ...planRegistration(key, former, aptpl)], stays: release.stays };
-}
-
-/** The registration can't be read back: a key that was not there before is taken off again, if it is there at all. */
-function guessFormer(key: ReservationKey, before: DeviceState): FormerKey {
-  return before.keys.includes(key) ? { kind: "same" } : { kind: "none" };
 }
 
 function mayHavePreempted({ step, after }: Attempt): boolean {
@@ -111,7 +109,7 @@ function planRelease(
   assert(command.op === "reserve", "the attempt that was looked for");
   const { type } = command;
   const now = reserved.after ?? first;
-  const isMade = reserved.after === null || now.reservation?.type === type;
+  const isMade = now.reservation?.type === type;
   const isAnothers = now.reservation !== null && !heldByAllRegistrants(type) && now.reservation.key !== key;
   if (!isMade || isAnothers) return NOTHING;
   const others = now.keys.filter((known) => known !== key);

@@ -5,7 +5,17 @@ import type { JobAnswer } from "./job.ts";
 import type { FromDeviceWorker, ToDeviceWorker } from "./messages.ts";
 import type { DeviceTeam, Task } from "./team.ts";
 
-const WORKER_URL = new URL("./device-worker.ts", import.meta.url).href;
+/**
+ * The worker's module. In a compiled executable all of the program is one module, so nothing lies beside it; the worker is
+ * there under its path from the project's root, because scripts/build.ts names it as an entry point.
+ */
+const WORKER_URL = import.meta.url.startsWith("file:///$bunfs/")
+  ? new URL("./plugins/scsi-pr/actions/device-worker.js", import.meta.url).href
+  : new URL("./device-worker.ts", import.meta.url).href;
+
+function deathAnswer(reason: string): JobAnswer {
+  return { kind: "failed", detail: `the thread that has the device open ended: ${reason}` };
+}
 
 export interface WorkerTeamOptions {
   /** Takes a line about each command sent to a device; null for none. */
@@ -17,6 +27,8 @@ interface Thread {
   readonly worker: Worker;
   busy: ((answer: JobAnswer) => void) | null;
   closed: (() => void) | null;
+  /** Why it ended; null while it lives. */
+  death: string | null;
 }
 
 /**
@@ -31,17 +43,29 @@ export function workerTeam(paths: readonly string[], { trace }: WorkerTeamOption
   const most = Math.min(paths.length, LIMITS.persist_workers);
 
   const startThread = (): Thread => {
-    const thread: Thread = { worker: new Worker(WORKER_URL, { smol: true }), busy: null, closed: null };
+    const thread: Thread = {
+      worker: new Worker(WORKER_URL, { smol: true }),
+      busy: null,
+      closed: null,
+      death: null,
+    };
     thread.worker.onmessage = (event: MessageEvent<FromDeviceWorker>): void => {
       const message = event.data;
       if (message.kind === "trace") trace?.(message.text);
       else if (message.kind === "closed") thread.closed?.();
       else thread.busy?.(message.answer);
     };
+    let reason = "no reason was told";
     thread.worker.onerror = (event): void => {
       event.preventDefault();
-      thread.busy?.({ kind: "failed", detail: `the thread of the device ended: ${event.message}` });
+      reason = event.message;
     };
+    // A worker that can't be loaded, or dies, must not be waited for.
+    thread.worker.addEventListener("close", () => {
+      thread.death = reason;
+      thread.busy?.(deathAnswer(reason));
+      thread.closed?.();
+    });
     threads.push(thread);
     return thread;
   };
@@ -69,7 +93,14 @@ export function workerTeam(paths: readonly string[], { trace }: WorkerTeamOption
             clearInterval(growth);
             resolve();
           };
-          post(thread, { kind: "job", path: paths[task.device] ?? "", job: task.job, trace: trace !== null });
+          if (thread.death !== null) thread.busy(deathAnswer(thread.death));
+          else
+            post(thread, {
+              kind: "job",
+              path: paths[task.device] ?? "",
+              job: task.job,
+              trace: trace !== null,
+            });
         };
         /** The next task for this thread: of a device that it has open, or of one that nobody has. */
         const serve = (thread: Thread): void => {
@@ -94,7 +125,8 @@ export function workerTeam(paths: readonly string[], { trace }: WorkerTeamOption
           (thread) =>
             new Promise<void>((resolve) => {
               thread.closed = resolve;
-              post(thread, { kind: "close" });
+              if (thread.death !== null) resolve();
+              else post(thread, { kind: "close" });
             }),
         ),
       );
