@@ -29,7 +29,7 @@ function* persistsNow(paths: readonly NexusCommands[]): Script<{ kind: "is"; apt
     if (read.kind === "done") {
       return { kind: "is", aptpl: read.capabilities.persist_through_power_loss.active };
     }
-    // A device without REPORT CAPABILITIES has no way to tell, and none to persist either (SPC-3 made both mandatory together).
+    // A device without REPORT CAPABILITIES can't tell, and a REGISTER without APTPL is what it takes for sure.
     if (read.kind === "unsupported") return { kind: "is", aptpl: false };
     refusal = read;
   }

@@ -75,13 +75,16 @@ describe("a SCSI command", () => {
     ["no room for registrations", checkCondition(5, 0x55, 4), "failed"],
     ["a hardware error", checkCondition(4, 0x44, 0), "failed"],
     ["a standby port", checkCondition(2, 0x04, 0x0b), "gone"],
+    ["a missing medium", checkCondition(2, 0x3a, 0x01), "failed"],
     ["no connection", { ...GOOD, host_status: 1 }, "gone"],
     ["no answer in time", { ...GOOD, host_status: 3 }, "gone"],
     ["a reset on the way", { ...GOOD, host_status: 8 }, "failed"],
     ["an unknown status", { ...GOOD, status: 0x99 }, "failed"],
     ["an error without sense", { ...GOOD, status: 2 }, "failed"],
-  ] as const)("that meets %s is refused", (_, outcome, kind) => {
-    const answer = scripted(outcome).device.reserve(reserve);
+  ] as const)("that meets %s is refused, without another try", (_, outcome, kind) => {
+    const { device, asked } = scripted(outcome);
+    const answer = device.reserve(reserve);
+    expect(asked).toHaveLength(1);
     expect(answer.kind).toBe(kind);
     expect(answer.kind !== "done" && answer.detail).toStartWith("/dev/sdx: RESERVE: ");
   });
