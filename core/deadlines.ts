@@ -6,6 +6,11 @@ export const DEADLINES = {
   retry_first_ms: 4,
   /** Longest pause between two retries, so that a freed lock is noticed soon without loading the lease storage. */
   retry_max_ms: 250,
+  /**
+   * How long a GL or VG lock may wait in a lock manager's own queue before it is asked for again: there it is had in the moment in which
+   * another host releases it, and in turn. Other calls on the lockspace wait behind it, so it is not for long at a time.
+   */
+  manager_queue_ms: 500,
   /** A lock, convert or unlock call. sanlock's own worst case is 6 I/O timeouts of 10 s; longer means that it hangs. */
   manager_lock_ms: 90_000,
   /** Pause before a refused release is tried again; a manager that is restarted is back after some seconds. */
@@ -68,6 +73,10 @@ export const DEADLINES = {
   sanlock_device_ms: 1000,
   /** How often the device is looked for meanwhile. */
   sanlock_device_look_ms: 10,
+  /** For so long after another host had a GL or VG lock it is not asked for again at once; losers of ballots slept up to 3 s. */
+  sanlock_contended_ms: 10_000,
+  /** How long such a lock rests after its release, on average: the other host's retries come every few milliseconds at first. */
+  sanlock_turn_pause_ms: 12,
   /** How often the other hosts' leases are looked at after a join, until all of them have been renewed: 1 MiB each time. */
   sanlock_renewal_look_ms: 100,
   /**

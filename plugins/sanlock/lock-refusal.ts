@@ -52,6 +52,7 @@ function refuseHeld(
   result: AcquireResult,
 ): Refused {
   const { rv } = result;
+  state.turns.refused(kind);
   const found = findOwner(state, lease, result);
   const detail = `${ownerSentence(found)}: ${returnValueText(rv)}`;
   const more = { lm_result: rv, owner: ownerOf(found) };

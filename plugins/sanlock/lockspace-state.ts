@@ -5,6 +5,7 @@ import { type Parsed, parseLvLockArgs } from "./lock-args.ts";
 import type { OwnerCache } from "./owner.ts";
 import type { SanlockSettings } from "./settings.ts";
 import { createSlotMap, type SlotMap } from "./slot-map.ts";
+import { createTurns, type Turns } from "./turns.ts";
 
 /** The names of the global lock's lease: the real one, the one that nobody looks for, and the one that vgremove leaves. */
 export const GL_NAME = "GLLK";
@@ -52,6 +53,7 @@ export interface LockspaceState {
   /** The value blocks as they were read with the lock that is held now. */
   readonly blocks: { gl: ValueBlock; vg: ValueBlock };
   readonly slots: SlotMap;
+  readonly turns: Turns;
   owner_cache: OwnerCache | null;
   /** Since when a shared lock of the one LV that was refused last has been refused. */
   shared_refusals: { readonly name: string; readonly since_ms: number } | null;
@@ -69,6 +71,7 @@ export function createLockspaceState(identity: LockspaceIdentity, tools: Tools):
     held: new Map(),
     blocks: { gl: unwritten, vg: unwritten },
     slots: createSlotMap(),
+    turns: createTurns(),
     owner_cache: null,
     shared_refusals: null,
   };

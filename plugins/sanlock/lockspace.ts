@@ -1,4 +1,4 @@
-import { type LockspaceHandle, refuse } from "../contract.ts";
+import { type LockCall, type LockspaceHandle, refuse } from "../contract.ts";
 import { hasGlobalLock, setGlobalLock } from "./global-lock.ts";
 import { countHosts, ownStatus, setHostDead } from "./hosts.ts";
 import { join, leave } from "./join.ts";
@@ -28,7 +28,12 @@ export function createHandle(state: LockspaceState): LockspaceHandle {
     join: (call) => (state.prepared === null ? NOT_PREPARED : join(state, state.prepared, call)),
     leave: ({ free_vg }) =>
       state.prepared === null ? { kind: "done" } : leave(state, state.prepared, free_vg),
-    lock: joined(lock),
+    lock: joined((state, prepared, call: LockCall) => {
+      const pause_ms = state.turns.pause_ms(call.resource.kind);
+      return pause_ms === 0
+        ? lock(state, prepared, call)
+        : Bun.sleep(pause_ms).then(() => lock(state, prepared, call));
+    }),
     convert: joined(convert),
     unlock: joined(unlock),
     hosts: joined(countHosts),

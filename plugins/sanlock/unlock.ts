@@ -50,6 +50,7 @@ export function unlock(state: LockspaceState, prepared: Prepared, call: UnlockCa
     ? client.releaseRenamed(prepared.sock, lease, REMOVED_NAME)
     : client.release(prepared.sock, lease);
   noteConnection(state, rv);
+  state.turns.released(resource.kind);
   state.held.delete(lease.name);
   if (rv >= 0) return DONE;
   // Nothing is held any more: the daemon that held it is gone, or the lock was not granted in the first place.
