@@ -1,0 +1,255 @@
+/** What the dlm and lvmlockd do when hosts, daemons and networks fail. */
+import assert from "node:assert/strict";
+import type { Cluster } from "../lab/cluster.ts";
+import type { Host } from "../lab/host.ts";
+import { type Steps, scenario } from "../scenario.ts";
+import { rejoinDlm, startDlmDaemons, untilNodes } from "../services/dlm.ts";
+import { killLvmlockd, startLvmlockd } from "../services/lvmlockd.ts";
+import { GUEST_BUN } from "../services/sources.ts";
+
+const otherHost = /LV locked by other host/;
+/** corosync notices a silent node after its token of 5 s, and twice that under load. */
+const noticed_ms_max = 60_000;
+/** No command may wait for longer, whatever has happened to the cluster. */
+const answered_ms_max = 45_000;
+
+async function makeVg(lab: Cluster): Promise<void> {
+  const [first, ...others] = lab.hosts;
+  assert.ok(first);
+  await first.must("vgcreate --shared --locktype dlm vg0 /dev/sda");
+  await first.must("lvcreate -q -an -n lv0 -L 32M vg0 && lvcreate -q -an -n lv1 -L 32M vg0");
+  await Promise.all(others.map((host) => host.must("vgchange --lockstart vg0")));
+}
+
+/** The log of lvmlockd, which says what lvm has no words for. */
+async function dumped(host: Host, pattern: RegExp): Promise<void> {
+  assert.match((await host.must("lvmlockctl --dump")).stdout, pattern);
+}
+
+/** A command that is refused, and soon. */
+async function refusedSoon(host: Host, script: string): Promise<void> {
+  const { elapsed_ms } = await host.refused(script, /./, { timeout_ms: answered_ms_max });
+  assert.ok(elapsed_ms < answered_ms_max, `${script} took ${elapsed_ms} ms`);
+}
+
+async function crash(steps: Steps): Promise<void> {
+  const { step, say, cluster } = steps;
+  const lab = await cluster({ hosts: 3, disks: [{ size_mb: 512 }] });
+  const [a, b, c] = [lab.host(1), lab.host(2), lab.host(3)];
+  await startDlmDaemons(lab);
+  await makeVg(lab);
+  await step("a host crashes while it has one LV exclusively and another one shared", async () => {
+    await a.must("lvchange -aey vg0/lv0 && lvchange -asy vg0/lv1");
+    await b.must("lvchange -asy vg0/lv1");
+    await a.crash();
+  });
+  await step("another host gets the exclusive LV as soon as the crash is noticed", async () => {
+    const { elapsed_ms } = await b.until("lvchange -aey vg0/lv0", { timeout_ms: noticed_ms_max });
+    say(`the LV was had again; the last try took ${elapsed_ms.toFixed(0)} ms`);
+    await c.refused("lvchange -aey vg0/lv0", otherHost);
+  });
+  await step("what other hosts held is untouched: the shared LV is still refused exclusively", async () => {
+    await c.refused("lvchange -aey vg0/lv1", otherHost);
+    await b.must("lvchange -an vg0/lv1");
+    await c.must("lvchange -aey vg0/lv1 && lvchange -an vg0/lv1");
+  });
+  await step("the VG can be changed by both hosts that are left", async () => {
+    await b.must("lvcreate -q -an -n lv2 -L 4M vg0");
+    await c.must("lvs vg0/lv2 && lvremove -q -y vg0/lv2");
+  });
+  await step("the crashed host comes back, joins and starts the VG", async () => {
+    await a.boot();
+    await rejoinDlm(a, lab.hosts);
+    await startLvmlockd(a, { arguments: "" });
+    await a.must("vgchange --lockstart vg0");
+    await a.refused("lvchange -aey vg0/lv0", otherHost);
+    await b.must("lvchange -an vg0/lv0");
+    await a.must("lvchange -aey vg0/lv0");
+  });
+}
+
+async function fencing(steps: Steps): Promise<void> {
+  const { step, cluster } = steps;
+  const lab = await cluster({ hosts: 3, disks: [{ size_mb: 512 }] });
+  const [a, b, c] = [lab.host(1), lab.host(2), lab.host(3)];
+  await startDlmDaemons(lab, { fencing: true });
+  await makeVg(lab);
+  await a.must("lvchange -aey vg0/lv0");
+  await a.crash();
+  await step(
+    "while the crashed host is not fenced nobody gets a lock, and the reason names the node",
+    async () => {
+      await untilNodes(b, 2);
+      await refusedSoon(b, "lvchange -aey vg0/lv0");
+      await dumped(b, /node 1 has failed and has to be fenced/);
+      await refusedSoon(c, "lvcreate -q -an -n no -L 4M vg0");
+    },
+  );
+  await step("lvmlockd answers whatever needs no lock meanwhile", async () => {
+    await c.must("lvmlockctl --info >/dev/null && lvmlockctl who vg0/lv0", { timeout_ms: answered_ms_max });
+    await c.must("vgs vg0", { timeout_ms: answered_ms_max });
+  });
+  await step("when a person says that it is down, its LV is had by another host", async () => {
+    await b.until("dlm_tool fence_ack 1 && sleep 2 && lvchange -aey vg0/lv0", { timeout_ms: noticed_ms_max });
+    await dumped(b, /lvm_vg0 runs again/);
+    await c.refused("lvchange -aey vg0/lv0", otherHost);
+  });
+}
+
+async function partition(steps: Steps): Promise<void> {
+  const { step, cluster } = steps;
+  const lab = await cluster({ hosts: 3, disks: [{ size_mb: 512 }, { size_mb: 128 }] });
+  const [a, b, c] = [lab.host(1), lab.host(2), lab.host(3)];
+  await startDlmDaemons(lab);
+  await makeVg(lab);
+  await a.must("vgcreate -q --shared --locktype dlm vg1 /dev/sdb");
+  await c.must("lvchange -aey vg0/lv1");
+  await step("a host that is cut off gets no lock, and is told why in bounded time", async () => {
+    lab.network.cut(c);
+    await refusedSoon(c, "lvchange -aey vg0/lv0");
+    await c.must("test ! -e /dev/vg0/lv0");
+    await refusedSoon(c, "lvcreate -q -an -n no -L 4M vg0");
+    await dumped(c, /has no quorum here, so lvm_vg0 gives no locks/);
+  });
+  await step("it may deactivate what it has, and read", async () => {
+    await c.must("vgs vg0", { timeout_ms: answered_ms_max });
+    await c.must("lvchange -an vg0/lv1", { timeout_ms: answered_ms_max });
+  });
+  await step("a VG that it has not started yet is not started there either", async () => {
+    await c.run("vgchange --lockstart vg1", { timeout_ms: answered_ms_max });
+    assert.doesNotMatch((await c.must("lvmlockctl --info")).stdout, /lvm_vg1/);
+    await dumped(c, /has no quorum here, so lvm_global gives no locks/);
+  });
+  await step("the majority goes on, and gets what the lost host had", async () => {
+    await a.until("lvchange -aey vg0/lv0", { timeout_ms: noticed_ms_max });
+    await b.refused("lvchange -aey vg0/lv0", otherHost);
+    await b.until("lvchange -aey vg0/lv1", { timeout_ms: noticed_ms_max });
+    await a.must("lvcreate -q -an -n lv2 -L 4M vg0");
+  });
+  await step(
+    "when the network is back, the cluster turns the stale host away, which says what to do",
+    async () => {
+      lab.network.heal(c);
+      await c.until("! pgrep -x dlm_controld", { timeout_ms: noticed_ms_max });
+      await refusedSoon(c, "lvchange -aey vg0/lv0");
+      await dumped(c, /dlm_controld does not run on this host any more.*has to be restarted/);
+      await a.until("lvcreate -q -an -n lv3 -L 4M vg0", { timeout_ms: noticed_ms_max });
+    },
+  );
+  await step("restarted, it joins again and sees what happened meanwhile", async () => {
+    await c.crash();
+    await c.boot();
+    await rejoinDlm(c, lab.hosts);
+    await startLvmlockd(c, { arguments: "" });
+    await c.must("vgchange --lockstart vg0 && lvs vg0/lv2 vg0/lv3");
+    await c.refused("lvchange -aey vg0/lv1", otherHost);
+  });
+}
+
+/** A client that takes the VG lock and keeps it, in the words that lvm uses; it prints what it is told. */
+const VG_LOCK_HOLDER = `
+const say = (lines) => lines.join("\\n") + "\\n##\\n";
+const text = (chunk) => console.log(chunk.toString());
+const socket = await Bun.connect({ unix: "/run/lvm/lvmlockd.socket", socket: { data: (_, chunk) => text(chunk) } });
+socket.write(say(['request="hello"']));
+await Bun.sleep(300);
+socket.write(say(['request="lock_vg"', 'cmd="holder"', "pid=" + process.pid, 'mode="ex"', 'opts="none"', 'vg_name="vg0"']));
+setInterval(() => {}, 1000);
+`;
+
+async function adoption(steps: Steps): Promise<void> {
+  const { step, cluster } = steps;
+  const lab = await cluster({ hosts: 2, disks: [{ size_mb: 512 }] });
+  const [a, b] = [lab.host(1), lab.host(2)];
+  await startDlmDaemons(lab);
+  await makeVg(lab);
+  await a.must("lvchange -aey vg0/lv0 && lvchange -asy vg0/lv1 && lvcreate -q -aey -n gone -L 4M vg0");
+  await step("while lvmlockd is dead, what was active stays locked for the others", async () => {
+    await killLvmlockd(a);
+    await b.refused("lvchange -aey vg0/lv0", otherHost);
+    await b.refused("lvchange -aey vg0/lv1", otherHost);
+    await b.must("lvchange -asy vg0/lv1");
+  });
+  await step("an LV that goes away while lvmlockd is dead is released when it is back", async () => {
+    await a.must("dmsetup remove vg0-gone");
+    await startLvmlockd(a, { arguments: "" });
+    await dumped(a, /adoption is over: 2 locks adopted, 1 released, 0 failed/);
+    await b.must("lvchange -aey vg0/gone && lvchange -an vg0/gone");
+  });
+  await step("what it adopted is still refused to others, and is released by the new daemon", async () => {
+    await b.refused("lvchange -aey vg0/lv0", otherHost);
+    await a.must("lvextend -q -L +4M vg0/lv0");
+    await a.must("lvchange -an vg0/lv0 && lvchange -an vg0/lv1");
+    await b.must("lvchange -aey vg0/lv0 && lvchange -an vg0/lv1 && lvchange -aey vg0/lv1");
+  });
+  await step(
+    "the VG lock of a command keeps the others out when lvmlockd dies, until it is back",
+    async () => {
+      // The part of a command that writes metadata: it has the VG lock and is not over.
+      await a.write("/run/holder.ts", VG_LOCK_HOLDER);
+      await a.must(`(${GUEST_BUN} run /run/holder.ts >/run/holder.out 2>&1 </dev/null & disown)`);
+      await a.until("grep -q 'op_result = 0' /run/holder.out", { timeout_ms: answered_ms_max });
+      await killLvmlockd(a);
+      await b.refused("lvcreate -q -an -n lv3 -L 4M vg0", /VG vg0 lock failed: held by other host/);
+      await startLvmlockd(a, { arguments: "" });
+      await dumped(a, /lvm_vg0: the VG lock of a command that had it when lvmlockd died is released/);
+      await b.must("lvcreate -q -an -n lv3 -L 4M vg0", { timeout_ms: answered_ms_max });
+      await a.must("lvremove -q -y vg0/lv3");
+    },
+  );
+}
+
+async function withoutDlm(steps: Steps): Promise<void> {
+  const { step, cluster } = steps;
+  const lab = await cluster({ hosts: 2, disks: [{ size_mb: 512 }] });
+  const [a, b] = [lab.host(1), lab.host(2)];
+  await startLvmlockd(a, { arguments: "" });
+  await step("without corosync and dlm_controld a VG is refused with what to start", async () => {
+    await a.refused("vgcreate --shared --locktype dlm vg0 /dev/sda", /./);
+    await dumped(a, /module dlm is not loaded|neither corosync nor dlm_controld runs/);
+  });
+  await a.must("lvmlockctl --quit");
+  await startDlmDaemons(lab);
+  await makeVg(lab);
+  await a.must("lvchange -aey vg0/lv0");
+  await step(
+    "when dlm_controld dies, nothing hangs and everything says that the host has to be restarted",
+    async () => {
+      await a.must("kill -9 $(pidof dlm_controld)");
+      await refusedSoon(a, "lvchange -aey vg0/lv1");
+      await refusedSoon(a, "lvcreate -q -an -n no -L 4M vg0");
+      await dumped(a, /dlm_controld does not run on this host any more/);
+      await a.run("vgchange --lockstop vg0", { timeout_ms: answered_ms_max });
+      await a.must("lvmlockctl --info >/dev/null", { timeout_ms: answered_ms_max });
+    },
+  );
+  await step("the other host gets nothing that the dead one had before that one is gone", async () => {
+    await b.run("lvchange -aey vg0/lv0", { timeout_ms: answered_ms_max });
+    await a.crash();
+    await b.until("lvchange -aey vg0/lv0", { timeout_ms: noticed_ms_max });
+  });
+}
+
+export default [
+  scenario(
+    "dlm-crash",
+    { about: "A host crashes; its locks go to others, and it comes back.", guests: 3 },
+    crash,
+  ),
+  scenario(
+    "dlm-fencing",
+    { about: "A crashed host's locks stay its own until it is fenced.", guests: 3 },
+    fencing,
+  ),
+  scenario(
+    "dlm-partition",
+    { about: "A host is cut off: it gets nothing, the majority goes on.", guests: 3 },
+    partition,
+  ),
+  scenario(
+    "dlm-adoption",
+    { about: "lvmlockd is killed and a new one takes its locks over.", guests: 2 },
+    adoption,
+  ),
+  scenario("dlm-absent", { about: "The dlm does not run, or its daemon dies.", guests: 2 }, withoutDlm),
+];
