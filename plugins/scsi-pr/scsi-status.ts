@@ -44,7 +44,7 @@ const HOST_GONE = [1, 3, 4, 15, 16];
 /** The command never reached the device: safe to send again, whatever it is. */
 const HOST_NOT_SENT = [2, 12, 13];
 /** It is not known whether the device carried the command out: safe to send again only when it changes nothing. */
-const HOST_UNCLEAR = [5, 6, 8, 11, 14];
+const HOST_UNCLEAR = [5, 6, 7, 8, 11, 14];
 
 /**
  * `good`: carried out. `again`: not carried out, send it again; at once when the device only had news (a unit attention is

@@ -14,7 +14,13 @@ import {
   TYPES,
   want,
 } from "../services/reservation-rules.ts";
-import { type Call, refusedReservation, reservation, reservations } from "../services/reservations.ts";
+import {
+  type Call,
+  OPEN_MARK,
+  refusedReservation,
+  reservation,
+  reservations,
+} from "../services/reservations.ts";
 
 const [A, B] = [KEY_A, KEY_B];
 
@@ -158,12 +164,69 @@ async function loseThePower({ storage, a, b, luns: [kept = "", dropped = ""] }: 
   await reservation(b, kept, "clear", { key: B });
 }
 
+/** Names that lead to no disk, and names that lead to one in another way. */
+async function tryNames({ a, luns: [lun = ""] }: Lab, say: (text: string) => void): Promise<void> {
+  const { stdout } = await a.must(`
+set -e
+# A partition table with one partition of 1 MiB: there is no tool for that in the guest.
+(head -c 446 /dev/zero; printf '\\0\\0\\0\\0\\203\\0\\0\\0\\0\\10\\0\\0\\0\\10\\0\\0'; head -c 48 /dev/zero; printf '\\125\\252') |
+  dd of=${lun} bs=512 count=1 iflag=fullblock conv=fsync 2>/dev/null
+blockdev --rereadpt ${lun}; udevadm settle; ls ${lun}1
+modprobe loop; truncate -s 1M /tmp/file; losetup -f --show /tmp/file
+echo 0 2048 linear ${lun} 4096 | dmsetup create lab-linear >&2; echo /dev/mapper/lab-linear
+echo /tmp; echo /tmp/file; echo /dev/sg0; echo /dev/vda; echo ${lun}x`);
+  const kinds: string[] = [];
+  for (const name of stdout.trim().split("\n")) {
+    const [answer] = await reservations(a, name, [["readKeys"]]);
+    kinds.push(answer?.kind ?? "");
+    say(answer?.detail ?? "");
+  }
+  want("names of no disk", kinds, [...Array<string>(7).fill("unsupported"), "gone"]);
+  const { stdout: byId } = await a.must(`find /dev/disk/by-id -lname "*/$(basename ${lun})" | head -1`);
+  await reservation(a, byId.trim(), "readKeys");
+  await a.must(
+    `dmsetup remove lab-linear; dd if=/dev/zero of=${lun} bs=512 count=1 conv=fsync; blockdev --rereadpt ${lun}`,
+  );
+  // A user who may read the disk may not send the commands; one who may not read it may not even open it.
+  const kindFor = `BUN_BE_BUN=1 setpriv --reuid 65534 --clear-groups /opt/lvmlockd/lvmlockd /tmp/pr-commands.mjs ${lun} '[["readKeys"],["registerAndIgnore",{"to":"0x1","aptpl":false}]]'`;
+  for (const mode of ["600", "644"]) {
+    const { stdout: answers } = await a.must(`chmod ${mode} ${lun}; ${kindFor}`);
+    say(answers.trim());
+    if (!answers.includes('"denied"')) throw new Error(`mode ${mode}: ${answers}`);
+  }
+  await a.must(`chmod 660 ${lun}`);
+  want("keys", (await reservation(a, lun, "readKeys")).keys, []);
+}
+
+/** Counts what udev is told of while we register, and while a writer closes the disk. */
+async function watchUdev({ a, luns: [lun = ""] }: Lab): Promise<void> {
+  const watch = (action: string): string => `
+udevadm settle; udevadm monitor --kernel --subsystem-match=block >/tmp/events & sleep 1
+${action}
+udevadm settle; sleep 1; kill $!; grep -c change /tmp/events; true`;
+  const calls = '[["registerAndIgnore",{"to":"0x1001","aptpl":false}],["clear",{"key":"0x1001"}]]';
+  const ours = await a.must(
+    watch(`BUN_BE_BUN=1 /opt/lvmlockd/lvmlockd /tmp/pr-commands.mjs ${lun} '${calls}' >&2`),
+  );
+  want("events of our commands", ours.stdout.trim(), "0");
+  const writers = await a.must(watch(`dd if=/dev/zero of=${lun} bs=4k count=1 seek=200 2>/dev/null`));
+  if (Number(writers.stdout) < 1) throw new Error("udev does not watch this disk, so this shows nothing");
+}
+
+/** The disk is unplugged while it is open. */
 async function loseTheDevice({ lab, a, luns }: Lab, lun_number: number): Promise<string> {
   const lun = luns[lun_number] ?? "";
+  const asked = reservations(a, lun, [["readKeys"], ["untilGone"], ["readKeys"]], { timeout_ms: 120_000 });
+  await a.until(`test -e ${OPEN_MARK}`, { timeout_ms: 60_000 });
   await lab.disk(lun_number).fail({ hosts: [a], how: "gone" });
-  const [answer] = await reservations(a, lun, [["readKeys"]], { timeout_ms: 120_000 });
-  want("a disk that was unplugged", answer?.kind, "gone");
-  return answer?.detail ?? "";
+  const answers = await asked;
+  want(
+    "answers",
+    answers.map(({ kind }) => kind),
+    ["done", "done", "gone"],
+  );
+  await refusedReservation(a, lun, "gone", "readKeys");
+  return answers.at(-1)?.detail ?? "";
 }
 
 export default scenario(
@@ -209,6 +272,8 @@ export default scenario(
     await step("APTPL: registrations persist through a loss of the array's power, and only those", () =>
       loseThePower(parts),
     );
+    await step("names of no disk are refused, each with its sentence", () => tryNames(parts, say));
+    await step("udev is not set off by our commands", () => watchUdev(parts));
     await step("a disk that is unplugged is gone", async () => say(await loseTheDevice(parts, 1)));
   },
 );

@@ -4,6 +4,9 @@ import type { Host } from "../lab/host.ts";
 
 const PROGRAM = "/tmp/pr-commands.mjs";
 
+/** Is there as soon as the program waits with a device open. */
+export const OPEN_MARK = "/tmp/pr-open";
+
 /** An answer as it crosses: keys are "0x…" text. */
 export type Answer = { readonly kind: string; readonly detail?: string } & Readonly<Record<string, unknown>>;
 
