@@ -3,7 +3,7 @@
  * as orphans, and insists on the contract: nobody locks what it holds, releases what it does not hold or what is still relied
  * on, or speaks for a lockspace that it has not joined.
  */
-import type { Ask, ManagerAnswer } from "../../core/locking/api.ts";
+import type { Ask, HostLife, ManagerAnswer } from "../../core/locking/api.ts";
 import {
   type HeldMode,
   type Refused,
@@ -12,6 +12,7 @@ import {
   type ValueBlock,
 } from "../../plugins/contract.ts";
 import type { Beliefs } from "./beliefs.ts";
+import type { Devices } from "./devices.ts";
 import { insist } from "./insist.ts";
 
 interface Holder {
@@ -30,8 +31,20 @@ interface Lockspace {
   readonly resources: Map<string, ClusterResource>;
   /** The handle key of each host that has joined, by host. */
   readonly joined: Map<number, number>;
+  /** The latest life of each host in it. */
+  readonly lives: Map<number, Life>;
   /** Where the global lock lives in a VG: whether this one has it. */
   global_lock: boolean;
+}
+
+/** From a join to leaving or to the end of the machine; daemons may die and come back in between. */
+interface Life {
+  readonly generation: number;
+  over: boolean;
+  /** The machine does not answer any more. What it holds is given away when it is dead for certain. */
+  failed: boolean;
+  /** It was declared dead, and the manager has not come to give its locks away. */
+  dying: boolean;
 }
 
 /** How a call goes, as the weather has it. */
@@ -39,6 +52,7 @@ export type Luck = "good" | "refused" | "busy";
 
 export interface ClusterHost {
   readonly index: number;
+  readonly incarnation: number;
   readonly beliefs: Beliefs;
 }
 
@@ -47,6 +61,12 @@ export interface Cluster {
   execute(host: ClusterHost, ask: Ask, luck: Luck): ManagerAnswer;
   /** The host's daemon has died. */
   died(host: ClusterHost): void;
+  /** The host's machine has failed: it may still write, but speaks to nobody. */
+  failed(host: ClusterHost): void;
+  /** The machine was reset: it writes no more, and what it held is free. */
+  reset(host: ClusterHost): void;
+  /** Whether this life of a host has failed, or is over by now. */
+  hasFailed(lockspace_name: string, life: HostLife): boolean;
   heldMode(host: ClusterHost, lockspace_name: string, name: string): HeldMode | null;
   /** "lockspace/resource" of everything the host holds, orphans too. */
   heldBy(host: ClusterHost): string[];
@@ -61,6 +81,8 @@ interface CallArgs {
   readonly r_version: number;
   readonly enabled: boolean;
   readonly free_vg: boolean;
+  readonly host_id: number;
+  readonly generation: number;
 }
 
 type LockspaceAsk = Ask & { readonly target: { readonly kind: "lockspace" } };
@@ -68,13 +90,21 @@ type LockspaceAsk = Ask & { readonly target: { readonly kind: "lockspace" } };
 const DONE: ManagerAnswer = Object.freeze({ kind: "done", lm_result: 0 });
 const BROKEN: Refused = Object.freeze(refuse("ELOCKIO", "a simulated error"));
 
-export function createCluster(first_vg_name: string): Cluster {
+export interface ClusterOptions {
+  readonly first_vg_name: string;
+  readonly devices: Devices;
+  /** By their index, for those that others cut off. */
+  readonly beliefsOf: (host_index: number) => Beliefs;
+}
+
+export function createCluster({ first_vg_name, devices, beliefsOf }: ClusterOptions): Cluster {
   const lockspaces = new Map<string, Lockspace>();
 
   function lockspaceOf(name: string): Lockspace {
     let lockspace = lockspaces.get(name);
     if (lockspace === undefined) {
-      lockspace = { resources: new Map(), joined: new Map(), global_lock: name === `lvm_${first_vg_name}` };
+      const global_lock = name === `lvm_${first_vg_name}`;
+      lockspace = { resources: new Map(), joined: new Map(), lives: new Map(), global_lock };
       lockspaces.set(name, lockspace);
     }
     return lockspace;
@@ -104,6 +134,9 @@ export function createCluster(first_vg_name: string): Cluster {
         return luck === "refused"
           ? BROKEN
           : { kind: "done", others: lockspace.joined.size - 1, unknown: luck === "busy" };
+      case "setHostDead":
+        if (luck === "refused") return BROKEN;
+        return setHostDead(call, devices, beliefsOf);
       case "hasGlobalLock":
         return { kind: "done", enabled: lockspace.global_lock };
       case "setGlobalLock":
@@ -119,6 +152,21 @@ export function createCluster(first_vg_name: string): Cluster {
     execute,
     died(host) {
       for (const lockspace of lockspaces.values()) died(lockspace, host.index);
+    },
+    failed(host) {
+      for (const { lives } of lockspaces.values()) {
+        const life = lives.get(host.index);
+        if (life !== undefined && !life.over) life.failed = true;
+      }
+    },
+    reset(host) {
+      for (const lockspace of lockspaces.values()) endLife(lockspace, host.index);
+    },
+    hasFailed(lockspace_name, { host_id, generation }) {
+      const life = lockspaces.get(lockspace_name)?.lives.get(host_id - 1);
+      // It may have been reset since it was seen to have failed.
+      if (life === undefined || life.generation > generation) return true;
+      return life.generation === generation && (life.failed || life.over);
     },
     heldMode(host, lockspace_name, name) {
       return lockspaces.get(lockspace_name)?.resources.get(name)?.holders.get(host.index)?.mode ?? null;
@@ -165,7 +213,54 @@ function start(
     }
   }
   lockspace.joined.set(host.index, target.key);
-  return { kind: "done", generation: target.key, global_lock };
+  return { kind: "done", generation: beginLife(lockspace, host.index, args.adopt), global_lock };
+}
+
+/** A daemon that takes over what an earlier one left goes on in its life. */
+function beginLife({ lives }: Lockspace, host_index: number, adopt: string): number {
+  const last = lives.get(host_index);
+  if (last !== undefined && !last.over && adopt !== "no") return last.generation;
+  const generation = (last?.generation ?? 0) + 1;
+  lives.set(host_index, { generation, over: false, failed: false, dying: false });
+  return generation;
+}
+
+function endLife({ resources, joined, lives }: Lockspace, host_index: number): void {
+  joined.delete(host_index);
+  for (const { holders } of resources.values()) holders.delete(host_index);
+  const life = lives.get(host_index);
+  if (life === undefined) return;
+  life.over = true;
+  life.failed = false;
+  life.dying = false;
+}
+
+/** Another host was cut off, says the caller: that has to be so, because its locks are given away now. */
+function setHostDead(
+  { host, lockspace, lockspace_name, args, luck }: Call,
+  devices: Devices,
+  beliefsOf: (host_index: number) => Beliefs,
+): ManagerAnswer {
+  const { host_id, generation } = args;
+  const index = host_id - 1;
+  const vg_name = lockspace_name.slice("lvm_".length);
+  insist(index !== host.index, "no host declares itself dead");
+  const own_generation = lockspace.lives.get(host.index)?.generation ?? 0;
+  const life = lockspace.lives.get(index);
+  if (life === undefined || life.generation !== generation)
+    return refuse("EINVAL", "it lives in another generation");
+  if (!life.over && !life.dying) {
+    insist(life.failed, `${host_id} has failed when it is declared dead in ${lockspace_name}`);
+    insist(
+      !devices.isRegistered(vg_name, host_id),
+      `${host_id} writes to ${vg_name} no more when it is declared dead`,
+    );
+    if (luck === "busy") life.dying = true;
+    else endLife(lockspace, index);
+    beliefsOf(index).forgetAll(`${lockspace_name}/`);
+  }
+  devices.toldDead(host, vg_name, own_generation, { host_id, generation });
+  return DONE;
 }
 
 function leave({ host, lockspace, lockspace_name, args, luck }: Call): ManagerAnswer {
@@ -179,7 +274,7 @@ function leave({ host, lockspace, lockspace_name, args, luck }: Call): ManagerAn
     insist(host.beliefs.needed(key) === null, `${key} is left while it is relied on`);
     holders.delete(host.index);
   }
-  lockspace.joined.delete(host.index);
+  endLife(lockspace, host.index);
   return luck === "refused" ? BROKEN : DONE;
 }
 
@@ -217,8 +312,13 @@ function lock({ host, lockspace, lockspace_name, args, luck }: Call): ManagerAns
   if (args.adopt === "only-orphan") return refuse("EADOPT_NONE");
   const other = conflicting(resource, host.index, args.mode);
   if (other >= 0) {
-    const owner = { host_id: other + 1, generation: 1, timestamp_s: 1, state: "LIVE", name: `host ${other}` };
-    return refuse("EAGAIN", "another host holds it", { owner });
+    const life = lockspace.lives.get(other);
+    const state = life?.failed === true ? "FAIL" : "LIVE";
+    const generation = life?.generation ?? 0;
+    const owner = { host_id: other + 1, generation, timestamp_s: 1, state, name: `host ${other}` };
+    const retry = state === "FAIL" ? "after-fence" : "never";
+    if (life?.dying === true) endLife(lockspace, other);
+    return refuse("EAGAIN", "another host holds it", { owner, retry });
   }
   resource.holders.set(host.index, { mode: args.mode, orphan: false, refused: false });
   const value_block: ValueBlock = { layout: VALUE_BLOCK_LAYOUT, flags: 0, r_version: resource.r_version };

@@ -1,9 +1,10 @@
 /** What can happen in a world, one planned thing at a time: clients act, calls are carried out and answered, daemons boot and die. */
-import type { Ask, ManagerAnswer } from "../../core/locking/api.ts";
+import type { Ask, AskReservations, ManagerAnswer } from "../../core/locking/api.ts";
 import type { Random } from "../rig/random.ts";
 import { doomedBy } from "./books.ts";
 import { createClient, isGranted, type SimulatedClient } from "./client.ts";
 import type { Cluster, Luck } from "./cluster.ts";
+import type { Devices } from "./devices.ts";
 import type { EventQueue } from "./event-queue.ts";
 import type { HostWatcher, SimulatedHost } from "./host.ts";
 import { drawPlan, vgName } from "./plans.ts";
@@ -25,7 +26,13 @@ export type Happening =
       readonly call_id: number;
       readonly answer: ManagerAnswer;
     }
-  | { readonly kind: "wake" | "boot" | "open" | "chaos"; readonly host: SimulatedHost };
+  | {
+      readonly kind: "keys";
+      readonly host: SimulatedHost;
+      readonly incarnation: number;
+      readonly ask: AskReservations;
+    }
+  | { readonly kind: "wake" | "boot" | "open" | "chaos" | "reset"; readonly host: SimulatedHost };
 
 /** A world in the middle of its life. */
 export interface World {
@@ -33,6 +40,7 @@ export interface World {
   readonly size: WorldSize;
   readonly weather: Weather;
   readonly cluster: Cluster;
+  readonly devices: Devices;
   readonly queue: EventQueue<Happening>;
   readonly trace: Trace;
   /** Until when the calls of a lockspace that are under way take, where it serves one at a time. */
@@ -71,6 +79,11 @@ export function watcherOf(world: World): HostWatcher {
         Math.imul(world.digest ^ effect.client_id, 0x01000193) ^ effect.reply.result ^ world.now_ms;
     },
     asked: (host, ask) => planCall(world, host, ask),
+    askedKeys(host, ask) {
+      world.devices.asked(host, ask, (life) => world.cluster.hasFailed(`lvm_${ask.vg_name}`, life));
+      const takes_ms = callTime_ms(world);
+      later(world, takes_ms, { kind: "keys", host, incarnation: host.incarnation, ask });
+    },
     answered: (host, client, result) => planStep(world, host, client, result),
     diesNow: () => world.storm && in10000(world, weather.crashes) && in10000(world, 2000),
     losesReply: () => world.storm && in10000(world, weather.undelivered),
@@ -79,16 +92,24 @@ export function watcherOf(world: World): HostWatcher {
       world.cluster.died(host);
       later(world, 1 + random.below(3000), { kind: "boot", host });
     },
+    failed(host) {
+      world.cluster.failed(host);
+      later(world, 1000 + random.below(240_000), { kind: "reset", host });
+    },
     wakeAt: (host, at_ms) => queue.push(Math.max(world.now_ms, at_ms), { kind: "wake", host }),
   };
 }
 
-function planCall(world: World, host: SimulatedHost, ask: Ask): void {
-  const { target } = ask;
+function callTime_ms(world: World): number {
   const late = world.storm && in10000(world, world.weather.late_calls);
-  const takes_ms = late
+  return late
     ? 95_000 + world.random.below(120_000)
     : world.random.below(world.storm ? world.weather.call_ms + 1 : 2);
+}
+
+function planCall(world: World, host: SimulatedHost, ask: Ask): void {
+  const { target } = ask;
+  const takes_ms = callTime_ms(world);
   // A manager that serves one call at a time in a lockspace lets the others wait behind it.
   const line =
     target.kind === "lockspace" && world.weather.serial_calls
@@ -103,6 +124,7 @@ function luckOf(world: World, ask: Ask): Luck {
   if (!world.storm) return "good";
   // A release must not be refused twenty times in a row: then only a person can help, and no invariant holds.
   if (in10000(world, world.weather.refusals)) return "refused";
+  if (ask.target.method === "setHostDead") return world.random.chance(30) ? "busy" : "good";
   if (ask.target.method === "lock") return in10000(world, world.weather.passing_conflicts) ? "busy" : "good";
   return in10000(world, world.weather.refusals) ? "busy" : "good";
 }
@@ -167,6 +189,7 @@ function chaos(world: World, host: SimulatedHost): void {
       () => host.handle({ kind: "lockspace-lost", lockspace_name, reason: "simulated" }),
     ],
     [world.weather.crashes > 0 && host.core !== null ? 2 : 0, () => host.crash()],
+    [world.weather.machine_failures && host.core !== null ? 6 : 0, () => host.fail()],
     [3, () => undefined],
   ])();
 }
@@ -200,6 +223,19 @@ export function happen(world: World, item: Happening): void {
     case "answer":
       if (item.incarnation === host.incarnation && host.core !== null)
         host.handle({ kind: "answer", call_id: item.call_id, answer: item.answer });
+      return;
+    case "keys": {
+      if (item.incarnation !== host.incarnation || host.core === null) return;
+      const goes_wrong = world.storm && in10000(world, world.weather.fence_failures);
+      const answer = world.devices.execute(host, item.ask, goes_wrong);
+      host.handle({ kind: "answer", call_id: item.ask.call_id, answer });
+      return;
+    }
+    case "reset":
+      if (!host.failed) return;
+      world.cluster.reset(host);
+      host.reset();
+      later(world, 0, { kind: "boot", host });
       return;
     case "wake":
       wake(world, host);

@@ -2,10 +2,10 @@
  * One simulated host: a pure core, the shell around it reduced to carrying out effects in order, its journal and its clients.
  * The daemon may die between any two effects.
  */
-import type { Ask, Effect, Locking, LockingEvent } from "../../core/locking/api.ts";
+import type { Ask, AskReservations, Effect, Locking, LockingEvent } from "../../core/locking/api.ts";
 import { createLocking } from "../../core/locking/locking.ts";
 import type { Request } from "../../core/wire/message.ts";
-import { DLM, SANLOCK } from "../locking/manager.ts";
+import { DLM, FENCING, SANLOCK } from "../locking/manager.ts";
 import { type Beliefs, createBeliefs } from "./beliefs.ts";
 import { createBooks } from "./books.ts";
 import type { SimulatedClient } from "./client.ts";
@@ -21,6 +21,7 @@ export interface HostWatcher {
   given(host: SimulatedHost, event: LockingEvent): void;
   made(host: SimulatedHost, effect: Effect): void;
   asked(host: SimulatedHost, ask: Ask): void;
+  askedKeys(host: SimulatedHost, ask: AskReservations): void;
   answered(host: SimulatedHost, client: SimulatedClient, result: number): void;
   /** True: the daemon dies before its next effect. */
   diesNow(): boolean;
@@ -28,6 +29,8 @@ export interface HostWatcher {
   losesReply(): boolean;
   replyLost(host: SimulatedHost, client: SimulatedClient): void;
   died(host: SimulatedHost): void;
+  /** The whole machine stands still. */
+  failed(host: SimulatedHost): void;
   wakeAt(host: SimulatedHost, at_ms: number): void;
 }
 
@@ -42,6 +45,11 @@ export interface SimulatedHost {
   wakeup_ms: number;
   boot(unknown_devices: (key: string) => boolean): void;
   crash(): void;
+  /** The machine speaks to nobody any more. Its LVs are active still, as far as it knows. */
+  failed: boolean;
+  fail(): void;
+  /** The failed machine starts anew, and nothing of it is left but what is on the shared storage. */
+  reset(): void;
   /** Nothing is under way any more, not even an unlock of a client that has gone. */
   rest(): void;
   handle(event: LockingEvent): void;
@@ -62,7 +70,8 @@ export function createHost(
   const conversions = new Set<number>();
   let ends_conversion = false;
   const has_own_global_lock = weather.lock_type === "dlm";
-  const managers = has_own_global_lock ? { dlm: DLM } : { sanlock: SANLOCK };
+  const sanlock = weather.machine_failures ? FENCING : SANLOCK;
+  const managers = has_own_global_lock ? { dlm: DLM } : { sanlock };
   const books = createBooks({
     beliefs,
     clients,
@@ -100,12 +109,19 @@ export function createHost(
       host.handle({ kind: "adopt", lockspaces });
     },
     crash() {
-      host.core = null;
-      host.clients.clear();
-      host.wakeup_ms = Number.POSITIVE_INFINITY;
-      books.daemonDied();
-      conversions.clear();
+      endDaemon();
       watcher.died(host);
+    },
+    failed: false,
+    fail() {
+      endDaemon();
+      host.failed = true;
+      watcher.failed(host);
+    },
+    reset() {
+      host.failed = false;
+      journal.wipe();
+      beliefs.forgetAll("");
     },
     rest: () => books.rest(),
     handle(event) {
@@ -147,6 +163,14 @@ export function createHost(
     },
   };
 
+  function endDaemon(): void {
+    host.core = null;
+    host.clients.clear();
+    host.wakeup_ms = Number.POSITIVE_INFINITY;
+    books.daemonDied();
+    conversions.clear();
+  }
+
   /** The VGs that are on the core's books. */
   const known = (): string[] => [...(host.core?.lockspaces() ?? [])].map((view) => view.vg_name);
 
@@ -155,6 +179,9 @@ export function createHost(
       case "ask":
         if (effect.target.method === "convert") conversions.add(effect.call_id);
         watcher.asked(host, effect);
+        return;
+      case "ask-reservations":
+        watcher.askedKeys(host, effect);
         return;
       case "journal":
         journal.apply(effect.record);

@@ -6,6 +6,8 @@ type Held = Extract<JournalRecord, { kind: "lock-held" }>;
 
 export interface SimulatedJournal {
   apply(record: JournalRecord): void;
+  /** The machine was reset, and the journal is in memory. */
+  wipe(): void;
   held(vg_name: string, lv_uuid: string): Held | undefined;
   isStarted(vg_name: string): boolean;
   /** "lockspace/lv_uuid" of every recorded lock. */
@@ -45,6 +47,10 @@ export function createJournal(): SimulatedJournal {
           locksOf(record.vg_name).delete(record.lv_uuid);
           return;
       }
+    },
+    wipe() {
+      started.clear();
+      locks.clear();
     },
     held: (vg_name, lv_uuid) => locks.get(vg_name)?.get(lv_uuid),
     isStarted: (vg_name) => started.has(vg_name),

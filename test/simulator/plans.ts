@@ -41,8 +41,9 @@ const update = (vg_name: string, random: Random): Request =>
 
 const pickLv = ({ random, size }: PlanContext): string => `lv${random.below(size.lvs_per_vg)}`;
 
-export function startRequests(vg_name: string, lock_type: Weather["lock_type"]): Request[] {
-  const fields = { vg_name, vg_uuid: `uuid ${vg_name}`, vg_lock_type: lock_type, vg_lock_args: "1.0.0:x" };
+export function startRequests(vg_name: string, { lock_type, machine_failures }: Weather): Request[] {
+  const vg_lock_args = machine_failures ? "2.0.0:lvmlock:persist" : "1.0.0:x";
+  const fields = { vg_name, vg_uuid: `uuid ${vg_name}`, vg_lock_type: lock_type, vg_lock_args };
   return [makeRequest("start_vg", fields), makeRequest("start_wait")];
 }
 
@@ -118,11 +119,7 @@ const unruly: Maker = (context, vg_name) => {
   return requests;
 };
 
-const start: Maker = ({ weather }, vg_name) => [
-  gl("sh"),
-  ...startRequests(vg_name, weather.lock_type),
-  gl("un"),
-];
+const start: Maker = ({ weather }, vg_name) => [gl("sh"), ...startRequests(vg_name, weather), gl("un")];
 
 const administer: Maker = ({ random, weather }, vg_name) => {
   const force = random.below(10_000) < weather.forced_stops * 5;

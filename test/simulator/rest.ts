@@ -19,6 +19,10 @@ export function atRest(host: SimulatedHost, cluster: Cluster): void {
     insist(lockspace.state === "started", `${lockspace.lockspace_name} is started, not ${lockspace.state}`);
     insist(lockspace.calls_in_flight === 0, `no call is under way in ${lockspace.lockspace_name}`);
     insist(cluster.isJoined(host, lockspace.lockspace_name), `${lockspace.lockspace_name} is joined`);
+    insist(
+      lockspace.fences.every((fence) => fence.state !== "waiting"),
+      `no fence is under way in ${lockspace.lockspace_name}`,
+    );
     resourcesAtRest(host, cluster, lockspace);
   }
 }

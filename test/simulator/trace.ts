@@ -45,6 +45,8 @@ function describe(what: LockingEvent | Effect): string {
         what.target.kind === "lockspace" ? what.target.identity.lockspace_name : what.target.lock_type;
       return `  call ${what.call_id}: ${what.target.method} in ${where} ${JSON.stringify(what.args)}`;
     }
+    case "ask-reservations":
+      return `  call ${what.call_id}: ${what.method} in ${what.vg_name} ${JSON.stringify([what.own, what.removed])}`;
     case "answer":
       return `answer to call ${what.call_id}: ${JSON.stringify(what.answer)}`;
     case "journal":

@@ -24,6 +24,9 @@ export interface Weather {
   readonly crashes: number;
   readonly client_deaths: number;
   readonly forced_stops: number;
+  /** Machines fail, and their locks are recovered by removing their reservation keys; how often that goes wrong. */
+  readonly machine_failures: boolean;
+  readonly fence_failures: number;
   /** Most calls take up to this long. */
   readonly call_ms: number;
   readonly think_ms: number;
@@ -50,8 +53,9 @@ export function drawSize(random: Random): WorldSize {
 }
 
 export function drawWeather(random: Random): Weather {
+  const lock_type = random.chance(60) ? "dlm" : "sanlock";
   return {
-    lock_type: random.chance(60) ? "dlm" : "sanlock",
+    lock_type,
     serial_calls: random.chance(50),
     wait_limit_ms: random.chance(20) ? 1000 + random.below(20_000) : 0,
     refusals: random.pick([0, 50, 300]),
@@ -63,5 +67,7 @@ export function drawWeather(random: Random): Weather {
     forced_stops: random.pick([0, 20, 200]),
     call_ms: random.pick([2, 20, 200]),
     think_ms: random.pick([5, 50, 500]),
+    machine_failures: lock_type === "sanlock" && random.chance(60),
+    fence_failures: random.pick([0, 500, 5000]),
   };
 }

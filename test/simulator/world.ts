@@ -6,6 +6,7 @@ import { makeRequest } from "../locking/request.ts";
 import { makeRandom } from "../rig/random.ts";
 import { createClient } from "./client.ts";
 import { createCluster } from "./cluster.ts";
+import { createDevices } from "./devices.ts";
 import { createEventQueue } from "./event-queue.ts";
 import { happen, later, openClients, type World, watcherOf } from "./happenings.ts";
 import { createHost, type SimulatedHost } from "./host.ts";
@@ -44,11 +45,11 @@ export interface WorldResult {
 }
 
 export function runWorld(options: WorldOptions): WorldResult {
-  const world = makeWorld(options);
+  const hosts: SimulatedHost[] = [];
+  const world = makeWorld(options, hosts);
   const watcher = watcherOf(world);
-  const hosts = Array.from({ length: world.size.hosts }, (_, index) =>
-    createHost(index, world.weather, world.cluster, watcher),
-  );
+  for (let index = 0; index < world.size.hosts; index++)
+    hosts.push(createHost(index, world.weather, world.cluster, watcher));
   const result = (failure: WorldResult["failure"]): WorldResult => {
     const { events, digest, size } = world;
     return { events, digest, size, failure };
@@ -67,15 +68,21 @@ export function runWorld(options: WorldOptions): WorldResult {
   }
 }
 
-function makeWorld({ seed, size, trace_lines }: WorldOptions): World {
+function makeWorld({ seed, size, trace_lines }: WorldOptions, hosts: readonly SimulatedHost[]): World {
   const random = makeRandom(seed);
   const drawn = drawSize(random);
   const weather = drawWeather(random);
+  const devices = createDevices();
   return {
     random,
     size: size ?? drawn,
     weather,
-    cluster: createCluster(vgName(0)),
+    cluster: createCluster({
+      first_vg_name: vgName(0),
+      devices,
+      beliefsOf: (index) => (hosts[index] as SimulatedHost).beliefs,
+    }),
+    devices,
     queue: createEventQueue(),
     trace: createTrace(trace_lines),
     busy_until_ms: new Map(),
@@ -109,6 +116,7 @@ function weatherTheStorm(world: World, hosts: readonly SimulatedHost[], end_even
 function calmDown(world: World, hosts: readonly SimulatedHost[]): void {
   world.storm = false;
   const rest_ms = world.now_ms + REST_MS;
+  for (const host of hosts) if (host.failed) later(world, 0, { kind: "reset", host });
   runUntil(world, () => world.now_ms > rest_ms);
   if (world.queue.size() > 0) throw new Violation("a calm world comes to rest");
   for (const host of hosts) {
@@ -120,7 +128,7 @@ function calmDown(world: World, hosts: readonly SimulatedHost[]): void {
 /** Every VG is started and then stopped: nothing may be left anywhere. */
 function tearDown(world: World, hosts: readonly SimulatedHost[]): void {
   const names = Array.from({ length: world.size.vgs }, (_, index) => vgName(index));
-  const starts = names.flatMap((vg_name) => startRequests(vg_name, world.weather.lock_type));
+  const starts = names.flatMap((vg_name) => startRequests(vg_name, world.weather));
   const stop = makeRequest("stop_all", { opts: { wait: true, force: true } });
   for (const host of hosts) {
     const client = createClient(world.next_client_id++, { requests: [...starts, stop], stubborn: true });
