@@ -5,22 +5,25 @@
 import type { AskTarget, LockspaceMethod, ManagerMethod } from "../../../core/locking/api.ts";
 import { createPluginHost } from "../../../plugins/host/host.ts";
 import {
+  GREETING,
   LOCK_TYPE_VARIABLE,
   lockTypeOf,
+  MANAGER_VARIABLE,
   MEMBER_PORT,
   type MemberAnswer,
   type MemberAsk,
+  SETTINGS_VARIABLE,
 } from "./messages.ts";
 
 const lock_type = lockTypeOf(process.env[LOCK_TYPE_VARIABLE]);
 
 const host = await createPluginHost({
-  lock_managers: { [lock_type]: lock_type },
+  lock_managers: { [lock_type]: process.env[MANAGER_VARIABLE] ?? lock_type },
   config_directory: import.meta.dir,
   test_mode: false,
   io_timeout_s: 0,
   lvmlockctl_path: "",
-  settings: {},
+  settings: { [lock_type]: JSON.parse(process.env[SETTINGS_VARIABLE] ?? "{}") },
   log: (level, text) => console.error(`${level}: ${text}`),
   news: (_lock_type, news) => console.error(JSON.stringify(news)),
 });
@@ -37,6 +40,7 @@ Bun.listen<{ rest: string }>({
   socket: {
     open(socket) {
       socket.data = { rest: "" };
+      socket.write(`${GREETING}\n`);
     },
     data(socket, chunk) {
       const lines = (socket.data.rest + chunk.toString()).split("\n");

@@ -15,11 +15,18 @@ export interface MemberAnswer {
   readonly answer: ManagerAnswer;
 }
 
+/** A member's first line: it lives. The kernel takes connections for a process that it is just ending. */
+export const GREETING = "ready";
+
 /** Where a member listens, on its host's address. */
 export const MEMBER_PORT = 7077;
 
 /** The environment variables that tell a member and the suite their parts. */
 export const LOCK_TYPE_VARIABLE = "CONFORMANCE_LOCK_TYPE";
+/** The built-in lock manager that serves the lock type, where it is not the one of the same name. */
+export const MANAGER_VARIABLE = "CONFORMANCE_MANAGER";
+/** The lock manager's settings, as JSON. */
+export const SETTINGS_VARIABLE = "CONFORMANCE_SETTINGS";
 export const ADDRESSES_VARIABLE = "CONFORMANCE_ADDRESSES";
 
 export function lockTypeOf(word: string | undefined): LockType {

@@ -1,6 +1,6 @@
 import type { LockspaceMethod, ManagerAnswer, ManagerMethod } from "../../../core/locking/api.ts";
 import type { LockManager, LockspaceHandle, LockspaceIdentity } from "../../../plugins/contract.ts";
-import { MEMBER_PORT, type MemberAnswer, type MemberAsk } from "./messages.ts";
+import { GREETING, MEMBER_PORT, type MemberAnswer, type MemberAsk } from "./messages.ts";
 
 /** A member on another host, as the suite sees it. */
 export interface RemoteMember {
@@ -28,19 +28,10 @@ let last_key = 0;
 /** Connects to a member, as soon as it is there. */
 export async function connectMember(address: string): Promise<RemoteMember> {
   const waiting = new Map<number, (answer: ManagerAnswer) => void>();
-  const { promise: closed, resolve: close } = Promise.withResolvers<void>();
-  let rest = "";
-  const socket = await connectSoon(address, {
-    data(_socket, chunk) {
-      const lines = (rest + chunk.toString()).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) {
-        const { id, answer } = JSON.parse(line) as MemberAnswer;
-        waiting.get(id)?.(answer);
-        waiting.delete(id);
-      }
-    },
-    close: () => close(),
+  const { socket, closed } = await connectSoon(address, (line) => {
+    const { id, answer } = JSON.parse(line) as MemberAnswer;
+    waiting.get(id)?.(answer);
+    waiting.delete(id);
   });
   let last_id = 0;
   const ask = (
@@ -80,13 +71,43 @@ export async function connectMember(address: string): Promise<RemoteMember> {
 
 const connect_again_ms = 100;
 
-async function connectSoon(address: string, socket: Bun.SocketHandler<undefined>) {
+interface Connection {
+  readonly socket: Bun.Socket<undefined>;
+  readonly closed: Promise<void>;
+}
+
+async function connectSoon(address: string, take: (line: string) => void): Promise<Connection> {
   for (;;) {
-    try {
-      return await Bun.connect({ hostname: address, port: MEMBER_PORT, socket });
-    } catch {
-      // It is starting.
-      await Bun.sleep(connect_again_ms);
-    }
+    const connection = await tryToConnect(address, take);
+    if (connection !== null) return connection;
+    // It is starting, or ending.
+    await Bun.sleep(connect_again_ms);
+  }
+}
+
+/** Null for a member that is not there, or that went before it greeted. */
+async function tryToConnect(address: string, take: (line: string) => void): Promise<Connection | null> {
+  const { promise: closed, resolve: close } = Promise.withResolvers<void>();
+  const { promise: greeted, resolve: greet } = Promise.withResolvers<boolean>();
+  let rest = "";
+  const handler: Bun.SocketHandler<undefined> = {
+    data(_socket, chunk) {
+      const lines = (rest + chunk.toString()).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) {
+        if (line === GREETING) greet(true);
+        else take(line);
+      }
+    },
+    close() {
+      close();
+      greet(false);
+    },
+  };
+  try {
+    const socket = await Bun.connect({ hostname: address, port: MEMBER_PORT, socket: handler });
+    return (await greeted) ? { socket, closed } : null;
+  } catch {
+    return null;
   }
 }
