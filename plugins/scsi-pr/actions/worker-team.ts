@@ -31,106 +31,114 @@ interface Thread {
   death: string | null;
 }
 
+/** The threads of a team, and which of them has which device open; a device's later jobs go there. */
+interface Crew {
+  readonly paths: readonly string[];
+  readonly trace: WorkerTeamOptions["trace"];
+  readonly threads: Thread[];
+  readonly homes: Map<number, Thread>;
+}
+
 /**
  * Workers are started as they are needed: a worker costs 2 to 3 ms of processor time to start, as much as some commands take, so
  * a few of them serve devices that answer at once. When devices still wait for a thread after a while, because others are
  * slow, the number doubles, up to one for each device within the bound.
  */
 export function workerTeam(paths: readonly string[], { trace }: WorkerTeamOptions): DeviceTeam {
-  const threads: Thread[] = [];
-  /** The thread that has a device open; its later jobs go there. */
-  const homes = new Map<number, Thread>();
-  const most = Math.min(paths.length, LIMITS.persist_workers);
-
-  const startThread = (): Thread => {
-    const thread: Thread = {
-      worker: new Worker(WORKER_URL, { smol: true }),
-      busy: null,
-      closed: null,
-      death: null,
-    };
-    thread.worker.onmessage = (event: MessageEvent<FromDeviceWorker>): void => {
-      const message = event.data;
-      if (message.kind === "trace") trace?.(message.text);
-      else if (message.kind === "closed") thread.closed?.();
-      else thread.busy?.(message.answer);
-    };
-    let reason = "no reason was told";
-    thread.worker.onerror = (event): void => {
-      event.preventDefault();
-      reason = event.message;
-    };
-    // A worker that can't be loaded, or dies, must not be waited for.
-    thread.worker.addEventListener("close", () => {
-      thread.death = reason;
-      thread.busy?.(deathAnswer(reason));
-      thread.closed?.();
-    });
-    threads.push(thread);
-    return thread;
-  };
-  const post = (thread: Thread, message: ToDeviceWorker): void => thread.worker.postMessage(message);
-
+  const crew: Crew = { paths, trace, threads: [], homes: new Map() };
   return {
     paths,
-    async run(tasks, answered) {
-      if (tasks.length === 0) return [];
-      const answers: JobAnswer[] = new Array(tasks.length);
-      const waiting = tasks.map((task, index) => ({ task, index }));
-      await new Promise<void>((resolve) => {
-        let open = tasks.length;
-        const begin = (thread: Thread, task: Task, index: number): void => {
-          homes.set(task.device, thread);
-          thread.busy = (answer): void => {
-            thread.busy = null;
-            answers[index] = answer;
-            open--;
-            answered?.(task);
-            if (open > 0) {
-              serve(thread);
-              return;
-            }
-            clearInterval(growth);
-            resolve();
-          };
-          if (thread.death !== null) thread.busy(deathAnswer(thread.death));
-          else
-            post(thread, {
-              kind: "job",
-              path: paths[task.device] ?? "",
-              job: task.job,
-              trace: trace !== null,
-            });
-        };
-        /** The next task for this thread: of a device that it has open, or of one that nobody has. */
-        const serve = (thread: Thread): void => {
-          const at = waiting.findIndex(({ task }) => (homes.get(task.device) ?? thread) === thread);
-          const [next] = at === -1 ? [] : waiting.splice(at, 1);
-          if (next !== undefined) begin(thread, next.task, next.index);
-        };
-        const grow = (count: number): void => {
-          for (let more = Math.min(count, most - threads.length); more > 0; more--) {
-            if (waiting.some(({ task }) => !homes.has(task.device))) serve(startThread());
-          }
-        };
-        const growth = setInterval(() => grow(threads.length), DEADLINES.persist_worker_growth_ms);
-        for (const thread of threads) serve(thread);
-        grow(LIMITS.persist_workers_at_first - threads.length);
-      });
-      return answers;
-    },
+    run: (tasks, answered) => runTasks(crew, tasks, answered),
     async close() {
-      await Promise.all(
-        threads.map(
-          (thread) =>
-            new Promise<void>((resolve) => {
-              thread.closed = resolve;
-              if (thread.death !== null) resolve();
-              else post(thread, { kind: "close" });
-            }),
-        ),
-      );
-      for (const { worker } of threads) worker.terminate();
+      await Promise.all(crew.threads.map(closeThread));
+      for (const { worker } of crew.threads) worker.terminate();
     },
   };
+}
+
+function startThread({ threads, trace }: Crew): Thread {
+  const thread: Thread = {
+    worker: new Worker(WORKER_URL, { smol: true }),
+    busy: null,
+    closed: null,
+    death: null,
+  };
+  thread.worker.onmessage = (event: MessageEvent<FromDeviceWorker>): void => {
+    const message = event.data;
+    if (message.kind === "trace") trace?.(message.text);
+    else if (message.kind === "closed") thread.closed?.();
+    else thread.busy?.(message.answer);
+  };
+  let reason = "no reason was told";
+  thread.worker.onerror = (event): void => {
+    event.preventDefault();
+    reason = event.message;
+  };
+  // A worker that can't be loaded, or dies, must not be waited for.
+  thread.worker.addEventListener("close", () => {
+    thread.death = reason;
+    thread.busy?.(deathAnswer(reason));
+    thread.closed?.();
+  });
+  threads.push(thread);
+  return thread;
+}
+
+function closeThread(thread: Thread): Promise<void> {
+  return new Promise((resolve) => {
+    thread.closed = resolve;
+    if (thread.death !== null) resolve();
+    else post(thread, { kind: "close" });
+  });
+}
+
+function post(thread: Thread, message: ToDeviceWorker): void {
+  thread.worker.postMessage(message);
+}
+
+/** Gives one task to a thread and takes its answer. */
+function ask({ paths, trace }: Crew, thread: Thread, task: Task): Promise<JobAnswer> {
+  return new Promise((resolve) => {
+    thread.busy = (answer): void => {
+      thread.busy = null;
+      resolve(answer);
+    };
+    const path = paths[task.device] ?? "";
+    if (thread.death !== null) thread.busy(deathAnswer(thread.death));
+    else post(thread, { kind: "job", path, job: task.job, trace: trace !== null });
+  });
+}
+
+async function runTasks(
+  crew: Crew,
+  tasks: readonly Task[],
+  answered?: (task: Task) => void,
+): Promise<readonly JobAnswer[]> {
+  const { threads, homes } = crew;
+  const answers: JobAnswer[] = new Array(tasks.length);
+  const waiting = tasks.map((task, index) => ({ task, index }));
+  /** Takes one task after the other: of a device that this thread has open, or of one that nobody has. */
+  const serve = async (thread: Thread): Promise<void> => {
+    for (;;) {
+      const at = waiting.findIndex(({ task }) => (homes.get(task.device) ?? thread) === thread);
+      const [next] = at === -1 ? [] : waiting.splice(at, 1);
+      if (next === undefined) return;
+      homes.set(next.task.device, thread);
+      answers[next.index] = await ask(crew, thread, next.task);
+      answered?.(next.task);
+    }
+  };
+  const served = threads.map(serve);
+  const grow = (count: number): void => {
+    const most = Math.min(crew.paths.length, LIMITS.persist_workers);
+    for (let more = Math.min(count, most - threads.length); more > 0; more--) {
+      if (waiting.some(({ task }) => !homes.has(task.device))) served.push(serve(startThread(crew)));
+    }
+  };
+  grow(LIMITS.persist_workers_at_first - threads.length);
+  const growth = setInterval(() => grow(threads.length), DEADLINES.persist_worker_growth_ms);
+  // Threads may join while the first ones are waited for.
+  for (let index = 0; index < served.length; index++) await served[index];
+  clearInterval(growth);
+  return answers;
 }
