@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { type Diagnostic, diagnoseProblem, lineAndColumn } from "./diagnose.ts";
+import { MANAGER_SETTINGS_SECTION, readManagerSettings } from "./manager-settings.ts";
 import { nearestName } from "./nearest.ts";
 import { formatValue } from "./print.ts";
 import type { RawSetting } from "./setting-kinds.ts";
@@ -139,7 +140,10 @@ const ownSections = [...new Set(ownNames.map((name) => name.slice(0, name.indexO
 /** In our own file every name must be one of ours. For lvm's files see misspelled.ts. */
 function findUnknownNames(own: ConfigNode): Diagnostic[] {
   const diagnostics: Diagnostic[] = [];
+  for (const { origin, message, expected } of readManagerSettings(own).problems)
+    diagnostics.push(...problemAt(origin, message, expected));
   for (const section of own.children.values()) {
+    if (section.key === MANAGER_SETTINGS_SECTION) continue;
     if (!ownSections.includes(section.key)) {
       diagnostics.push(...unknownSection(section));
       continue;

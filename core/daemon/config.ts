@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { LoadedConfig } from "../../grammar/load-options.ts";
+import { type ManagerSettings, readManagerSettings } from "../../grammar/manager-settings.ts";
 import type { SettingName, Settings } from "../../grammar/settings.ts";
 import type { LockType, ManagerContext } from "../../plugins/contract.ts";
 import type { PluginHostOptions } from "../../plugins/host/host.ts";
@@ -72,7 +73,7 @@ export function resolveConfig(
     host_id,
     io_timeout_s: options.sanlock_timeout_s ?? settings["daemon/sanlock_timeout"],
     lock_managers,
-    manager_settings: managerSettings(lock_managers, settings),
+    manager_settings: managerSettings(lock_managers, settings, readManagerSettings(loaded.own).settings),
     wait_limit_ms: settings["daemon/wait_limit_s"] * 1000,
     config_directory: configDirectory(options, runner),
     dialect: options.wire_dialect,
@@ -155,14 +156,15 @@ function lockManagers(options: DaemonOptions, settings: Settings): DaemonConfig[
   };
 }
 
-/** What each lock type's manager gets: the section of the manager that serves it. */
+/** What each lock type's manager gets: the section of the manager that serves it, and what is meant for managers of others. */
 function managerSettings(
   lock_managers: DaemonConfig["lock_managers"],
   settings: Settings,
+  theirs: ManagerSettings,
 ): DaemonConfig["manager_settings"] {
   const served = Object.entries(lock_managers).map(([lock_type, manager]) => [
     lock_type,
-    settingsOf(manager, settings),
+    { ...theirs[lock_type as LockType], ...settingsOf(manager, settings) },
   ]);
   return Object.fromEntries(served) as DaemonConfig["manager_settings"];
 }

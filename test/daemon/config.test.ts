@@ -146,3 +146,17 @@ test("scsi-pr gets its own section and lvm's host_id, under the lock type that i
   expect(unreadable.kind === "config" && unreadable.config.manager_settings.dlm?.host_id).toBe(0);
   scratch.remove();
 });
+
+test("another manager gets the settings of the lock type that it serves, and a built-in one keeps its own", async () => {
+  const scratch = makeScratch("theirs");
+  writeFileSync(
+    `${scratch.path}/lvmlockd.conf`,
+    'lock_managers {\n\tdlm = "/etc/lvm/plugins/memory.ts"\n}\n' +
+      'lock_manager_settings {\n\tdlm {\n\t\tserver = "a"\n\t}\n\tsanlock {\n\t\tlease_file_sector_size = 4096\n\t}\n}\n',
+  );
+  const answer = await readStartSettings({ ...DEFAULT_OPTIONS, config_dir: scratch.path }, ROOT);
+  if (answer.kind !== "config") throw new Error(answer.problems.join("\n"));
+  expect(answer.config.manager_settings.dlm).toEqual({ server: "a" });
+  expect(answer.config.manager_settings.sanlock?.lease_file_sector_size).toBe(512);
+  scratch.remove();
+});
