@@ -2,10 +2,11 @@
 
 import { planClear } from "../../plugins/scsi-pr/actions/clear.ts";
 import type { Job, JobAnswer } from "../../plugins/scsi-pr/actions/job.ts";
+import type { RunWatch } from "../../plugins/scsi-pr/actions/phase.ts";
 import type { Inspections, Plan } from "../../plugins/scsi-pr/actions/plan.ts";
 import { planRemove } from "../../plugins/scsi-pr/actions/remove.ts";
 import type { RunReport } from "../../plugins/scsi-pr/actions/report.ts";
-import { carryOut, dryRun, inspectAll, type RunWatch } from "../../plugins/scsi-pr/actions/run.ts";
+import { carryOut, dryRun, inspectAll } from "../../plugins/scsi-pr/actions/run.ts";
 import { planStart } from "../../plugins/scsi-pr/actions/start.ts";
 import { planStop } from "../../plugins/scsi-pr/actions/stop.ts";
 import { planTakeOver } from "../../plugins/scsi-pr/actions/take-over.ts";

@@ -1,8 +1,9 @@
 import { planClear } from "../../../plugins/scsi-pr/actions/clear.ts";
+import type { RunWatch } from "../../../plugins/scsi-pr/actions/phase.ts";
 import type { Inspections, Plan } from "../../../plugins/scsi-pr/actions/plan.ts";
 import { planRemove } from "../../../plugins/scsi-pr/actions/remove.ts";
 import type { RunReport } from "../../../plugins/scsi-pr/actions/report.ts";
-import { carryOut, inspectAll, type RunWatch } from "../../../plugins/scsi-pr/actions/run.ts";
+import { carryOut, inspectAll } from "../../../plugins/scsi-pr/actions/run.ts";
 import { planStart, typeForAccess } from "../../../plugins/scsi-pr/actions/start.ts";
 import { planStop } from "../../../plugins/scsi-pr/actions/stop.ts";
 import { planTakeOver } from "../../../plugins/scsi-pr/actions/take-over.ts";
