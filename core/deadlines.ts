@@ -69,14 +69,21 @@ export const DEADLINES = {
   second_interrupt_ms: 3000,
   /** A client that was turned away has so long to send its first bytes, before which it may not know that it was. */
   turned_away_linger_ms: 500,
-  /** lvm activates the lock LV just before it starts the VG; the C daemon sleeps a second for its device to come. */
-  sanlock_device_ms: 1000,
+  /**
+   * lvm activates the lock LV just before it asks about the VG, and udev makes its device a moment later; the C daemon sleeps a second
+   * for it. On a host under load (average 11) one second was too short; a device that never comes is rare.
+   */
+  sanlock_device_ms: 10_000,
   /** How often the device is looked for meanwhile. */
   sanlock_device_look_ms: 10,
   /** For so long after another host had a GL or VG lock it is not asked for again at once; losers of ballots slept up to 3 s. */
   sanlock_contended_ms: 10_000,
   /** How long such a lock rests after its release, on average: the other host's retries come every few milliseconds at first. */
   sanlock_turn_pause_ms: 12,
+  /** How long a lockspace may take that sanlock is removing by itself; it writes the host's lease once more, with I/O timeouts. */
+  sanlock_removal_ms: 20_000,
+  /** How often it is asked meanwhile. */
+  sanlock_removal_look_ms: 100,
   /** How often the other hosts' leases are looked at after a join, until all of them have been renewed: 1 MiB each time. */
   sanlock_renewal_look_ms: 100,
   /**

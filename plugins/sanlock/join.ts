@@ -1,3 +1,4 @@
+import { DEADLINES } from "../../core/deadlines.ts";
 import { type Answer, type GlobalLockState, type JoinCall, type Refused, refuse } from "../contract.ts";
 import { ADD, CONFIG, GET_HOSTS, REMOVE, WRITE_LOCKSPACE } from "./flags.ts";
 import { readGlobalLock } from "./global-lock.ts";
@@ -124,12 +125,16 @@ function ownGeneration({ tools, identity }: LockspaceState, { path, geometry }: 
 }
 
 /** Leaves the lockspace; `free_vg` destroys its host leases, so that a host that still starts the VG fails at once. */
-export function leave(state: LockspaceState, prepared: Prepared, free_vg: boolean): Answer<object> {
+export async function leave(
+  state: LockspaceState,
+  prepared: Prepared,
+  free_vg: boolean,
+): Promise<Answer<object>> {
   const { client, context } = state.tools;
   const { host_lease, sock } = prepared;
   // Without UNUSED the call never returns while this process holds a lease (seen with 3.8.5: sanlock ends the process).
   if (state.held.size > 0 || state.taken_over) client.releaseAll(sock);
-  const rv = client.removeLockspace(host_lease, REMOVE.UNUSED);
+  const rv = await removeLockspace(state, prepared);
   if (rv === ERRNO.EBUSY)
     return refuse(
       "EBUSY",
@@ -144,6 +149,17 @@ export function leave(state: LockspaceState, prepared: Prepared, free_vg: boolea
   state.joined = false;
   disconnect(state);
   return { kind: "done" };
+}
+
+/** A lockspace whose storage was lost is removed by sanlock itself as soon as nothing is held in it; that is waited for. */
+async function removeLockspace({ tools }: LockspaceState, { host_lease }: Prepared): Promise<number> {
+  const until_ms = performance.now() + DEADLINES.sanlock_removal_ms;
+  let rv = tools.client.removeLockspace(host_lease, REMOVE.UNUSED);
+  while (rv === ERRNO.EINPROGRESS && performance.now() < until_ms) {
+    await Bun.sleep(DEADLINES.sanlock_removal_look_ms);
+    rv = tools.client.removeLockspace(host_lease, REMOVE.UNUSED);
+  }
+  return rv;
 }
 
 function leftUncleanly({ host_lease, io_timeout_s }: Prepared): string {

@@ -1,4 +1,4 @@
-/** How many other hosts have a VG started, where sanlock's list and the disk differ. */
+/** How many other hosts have a VG started where sanlock's list and the disk differ, and how a VG is left that sanlock gives up. */
 import { afterEach, describe, expect, test } from "bun:test";
 import { closeSync, openSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import type { HostInfo } from "../../../plugins/sanlock/client.ts";
@@ -69,4 +69,18 @@ describe("the hosts of a VG", () => {
   test("are unknown while sanlock is not sure of any", async () => {
     expect(await counted([host(2, HOST_STATE.UNKNOWN)], [1, 2])).toMatchObject({ others: 1, unknown: true });
   });
+});
+
+test("a lockspace that sanlock is removing by itself is left when it is gone", async () => {
+  const answers = [-115, -115, -2];
+  const fake = fakeTools(fakeClient({}, { removeLockspace: () => answers.shift() ?? 0 }));
+  scratches.push(fake.scratch);
+  const path = fake.scratch.file("vg-lvmlock");
+  writeFileSync(path, "");
+  truncateSync(path, 70 * 1024 * 1024);
+  const handle = fakeHandle(fake.tools);
+  await handle.prepare({ repair: false });
+  await handle.join({ adopt: "no", nodelay: false, repair: false });
+  expect(await handle.leave({ free_vg: false })).toEqual({ kind: "done" });
+  expect(answers).toEqual([]);
 });
