@@ -86,7 +86,8 @@ function judge(step: Step, { answer }: Commanded, state: DeviceState): Problem |
     return { kind: "failed", detail };
   }
   if (isReached && !step.must_succeed) return null;
-  return { kind: answer.kind, detail: `${answer.detail}; it shows ${describe(state)}` };
+  const meaning = step.if_refused === undefined ? "" : `: ${step.if_refused}`;
+  return { kind: answer.kind, detail: `${answer.detail}; it shows ${describe(state)}${meaning}` };
 }
 
 /** "2 keys, reserved WE by 0x1". */

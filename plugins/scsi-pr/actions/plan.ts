@@ -29,6 +29,8 @@ export interface Step {
   readonly must_succeed: boolean;
   /** True when the command is not even sent where the step before left what this one is for. */
   readonly only_if_needed?: boolean;
+  /** What a refusal of this command means here, and what to do, as a clause. */
+  readonly if_refused?: string;
 }
 
 export type DevicePlan =

@@ -39,7 +39,11 @@ export async function undoAll(
     const inspection = inspections[one.device];
     assert(inspection?.kind === "inspected", "a device that runs has been inspected");
     const aptpl = inspection.capabilities?.persist_through_power_loss.active ?? false;
-    const undo = planUndo(one.attempts, { first: inspection.state, aptpl });
+    const undo = planUndo(one.attempts, {
+      first: inspection.state,
+      aptpl,
+      has_paths: inspection.transport === "multipath",
+    });
     results.set(one.device, {
       changed: undo.steps.length > 0 || undo.stays !== "",
       stays: undo.stays,

@@ -123,6 +123,9 @@ export function registerStep({ our_key, aptpl }: StartRequest): Step {
   };
 }
 
+const SAME_KEY =
+  "where that is our own key, another nexus has it, of an earlier boot or of a host with the same key; lvmpersist clear frees it";
+
 /**
  * RESERVE. Two hosts that start together may both find no reservation; with the types that admit registrants the later one is
  * started all the same, although NVMe refuses its command. `only_if_needed` where the key shows that it is us who hold it: on
@@ -135,6 +138,7 @@ export function reserveStep(key: ReservationKey, type: ReservationType, only_if_
     // WE and EA show the key, and a key does not show through which nexus it holds; only the command's status tells that.
     must_succeed: !admitsRegistrants(type),
     only_if_needed,
+    ...(admitsRegistrants(type) ? {} : { if_refused: SAME_KEY }),
   };
 }
 

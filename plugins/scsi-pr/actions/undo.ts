@@ -32,31 +32,35 @@ export type FormerKey =
  * was ours, unless another host left at the same time: the generation counts every registration of everybody, so when it moved
  * on by more than our own, that is not known.
  */
-export function formerKey(key: ReservationKey, before: DeviceState, after: DeviceState): FormerKey {
+export function formerKey(
+  key: ReservationKey,
+  before: DeviceState,
+  after: DeviceState,
+  has_paths: boolean,
+): FormerKey {
   const gained = countOf(key, after) - countOf(key, before);
   const vanished = before.keys.filter((known) => countOf(known, after) < countOf(known, before));
   const [first] = vanished;
+  // A map that had some of its paths registered had been started before; taking all of them off would be more than setting back.
   if (first === undefined)
-    return gained > 0 && !isPartOfOurs(key, before) ? { kind: "none" } : { kind: "same" };
+    return gained > 0 && !(has_paths && before.keys.includes(key)) ? { kind: "none" } : { kind: "same" };
   // A multipath map registers each path, and each counts.
   const isOursAlone = after.generation - before.generation === gained;
   const isOneKey = vanished.every((known) => known === first);
   return isOursAlone && isOneKey ? { kind: "other", key: first } : { kind: "unknown" };
 }
 
-/** A map that had some of its paths registered had been started before; taking all of them off would be more than setting back. */
-function isPartOfOurs(key: ReservationKey, before: DeviceState): boolean {
-  return before.keys.includes(key);
-}
-
 function countOf(key: ReservationKey, { keys }: DeviceState): number {
   return keys.filter((known) => known === key).length;
 }
 
-/** Plans the undoing of all attempts on one device. `first` is what it said before the run, `aptpl` its state then. */
+/**
+ * Plans the undoing of all attempts on one device. `first` is what it said before the run, `aptpl` its state then; `has_paths` is
+ * true for a multipath map, which is registered through several nexus of ours.
+ */
 export function planUndo(
   attempts: readonly Attempt[],
-  { first, aptpl }: { first: DeviceState; aptpl: boolean },
+  { first, aptpl, has_paths }: { first: DeviceState; aptpl: boolean; has_paths: boolean },
 ): Undo {
   const preempted = attempts.find(({ step }) => step.command.op === "preempt");
   if (preempted !== undefined && mayHavePreempted(preempted)) {
@@ -72,12 +76,15 @@ export function planUndo(
   if (last === undefined || last.after === null || registered.after === null) {
     return { steps: [], stays: "it can't be read, so it is not known what it did, and nothing is set back" };
   }
-  const former = formerKey(key, before, registered.after);
+  const former = formerKey(key, before, registered.after, has_paths);
   if (former.kind === "unknown") {
     return { steps: [], stays: "which key we had here before is not known, so our new one stays" };
   }
   const release = planRelease(attempts, { key, first, will_leave: former.kind === "none" });
-  return { steps: [...release.steps, ...planRegistration(key, former, aptpl)], stays: release.stays };
+  return {
+    steps: [...release.steps, ...planRegistration(key, former, { before, aptpl })],
+    stays: release.stays,
+  };
 }
 
 function mayHavePreempted({ step, after }: Attempt): boolean {
@@ -86,13 +93,19 @@ function mayHavePreempted({ step, after }: Attempt): boolean {
   return after === null || !after.keys.includes(command.remove);
 }
 
-function planRegistration(key: ReservationKey, former: FormerKey, aptpl: boolean): Step[] {
+function planRegistration(
+  key: ReservationKey,
+  former: FormerKey,
+  { before, aptpl }: { before: DeviceState; aptpl: boolean },
+): Step[] {
   if (former.kind !== "none" && former.kind !== "other") return [];
   const to = former.kind === "other" ? former.key : 0n;
   return [
     {
       command: { op: "register", from: key, to, aptpl },
-      reached: (state) => !state.keys.includes(key) && (to === 0n || state.keys.includes(to)),
+      // Another nexus may have the same key; its registration is not ours to end.
+      reached: (state) =>
+        countOf(key, state) <= countOf(key, before) && (to === 0n || state.keys.includes(to)),
       must_succeed: false,
     },
   ];

@@ -182,6 +182,15 @@ describe("a start that fails in the middle", () => {
     expect(disks[0]?.print()).toBe(" | none");
   });
 
+  test("because another nexus holds the device with the same key is undone, and says so", async () => {
+    const disks = disksOf(1);
+    await act(disks, { name: "earlier boot" }, start(1n));
+    const report = await act(disks, A, start(1n));
+    expect(report.result).toBe("conflict");
+    expect(report.devices[0]?.problem?.detail).toContain("another nexus has it");
+    expect(prints(disks)).toEqual(["earlier boot:0x1 | WE earlier boot"]);
+  });
+
   test("is undone when it is interrupted between two steps", async () => {
     const disks = disksOf(2);
     let asked = 0;
