@@ -41,8 +41,10 @@ export function reserveDevice(
     if (preempted.kind !== "done") return preempted;
     changed.preempted = true;
   }
-  // The holder may reserve again with the same type (SPC-4 5.13.7); that is how it is known that this very nexus holds it.
-  const reserved = device.reserve({ key, type });
+  // The holder may reserve again with the same type (SPC-4 5.13.7); that is how it is known that this very nexus holds it. Where every
+  // registrant may write it need not, and of a multipath map's paths only the one that reserved once could.
+  const isProven = step === "keep" && type !== "WE";
+  const reserved = isProven ? DONE : device.reserve({ key, type });
   if (reserved.kind === "conflict") return explainConflict(device, key, reserved);
   if (reserved.kind !== "done") return reserved;
   if (step === "take") changed.reserved = true;
@@ -134,9 +136,11 @@ export function verifyHeld(
 
 /** Gives a PV back: releases and unregisters. A device on which our key is not registered any more has nothing to give. */
 export function releaseDevice(device: ReservableDevice, key: ReservationKey, type: ReservationType): Done {
+  // Unregistering the holder ends the reservation as well (SPC-4 5.13.11.2), so that a release that fails is no matter: on a multipath
+  // map it needs the path that reserved, which may be lost.
   const released = device.release({ key, type });
   if (released.kind === "conflict") return DONE;
-  if (released.kind !== "done") return released;
+  if (released.kind === "gone") return released;
   const left = device.register({ from: key, to: 0n, aptpl: false });
   return left.kind === "conflict" ? DONE : left;
 }
@@ -149,9 +153,6 @@ export function undoReserve(
   changed: Changed,
 ): Done {
   if (changed.preempted) return DONE;
-  if (changed.reserved) {
-    const released = device.release({ key, type });
-    if (released.kind !== "done") return released;
-  }
-  return changed.registered ? device.register({ from: key, to: 0n, aptpl: false }) : DONE;
+  if (changed.registered) return releaseDevice(device, key, type);
+  return changed.reserved ? device.release({ key, type }) : DONE;
 }
