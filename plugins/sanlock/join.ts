@@ -4,7 +4,7 @@ import { ADD, CONFIG, GET_HOSTS, REMOVE, WRITE_LOCKSPACE } from "./flags.ts";
 import { readGlobalLock } from "./global-lock.ts";
 import { readHostLease } from "./host-lease.ts";
 import { type LockspaceState, type Prepared, UNUSED_NAME } from "./lockspace-state.ts";
-import { renewalsBefore, waitForRenewals } from "./peers.ts";
+import { hasJoinedQuickly, renewalsOf, waitForRenewals } from "./peers.ts";
 import { disconnect } from "./prepare.ts";
 import { NO_DAEMON, refuseFor } from "./refusals.ts";
 import { forgetStart, rememberStart } from "./repair.ts";
@@ -23,12 +23,14 @@ export async function join(
     return refuse("EEXIST", `${state.identity.lockspace_name} is joined already`, {
       lm_result: ERRNO.EEXIST,
     });
-  const before = renewalsBefore(prepared);
+  const before = renewalsOf(prepared);
+  const began_ms = performance.now();
   const added = addLockspace(state, prepared, adopt, nodelay);
   if (typeof added !== "string") {
     disconnect(state);
     return added;
   }
+  const since = hasJoinedQuickly(prepared, performance.now() - began_ms) ? before : renewalsOf(prepared);
   const { client } = state.tools;
   const { lockspace_name } = state.identity;
   // Orphans still protect LVs that are active, so a lockspace with orphans must not be left as if it were clean.
@@ -41,7 +43,7 @@ export async function join(
       ? refuseFor(rv, `${lockspace_name} can't be configured`)
       : global_lock;
   }
-  if (added === "new") await waitForRenewals(state, prepared, before);
+  if (added === "new") await waitForRenewals(state, prepared, since);
   state.joined = true;
   state.told_lost = false;
   const generation = ownGeneration(state, prepared);

@@ -3,17 +3,31 @@ import { readRenewals } from "./host-lease.ts";
 import type { LockspaceState, Prepared } from "./lockspace-state.ts";
 import { IO_TIMEOUT_DEFAULT_S } from "./timing.ts";
 
-/** When the other hosts renewed their leases last, before this host joined. */
+/** When the other hosts renewed their leases last. */
 export type Renewals = ReadonlyMap<number, number>;
 
 const NOBODY: Renewals = new Map();
 
-export function renewalsBefore({ path, geometry }: Prepared): Renewals {
+/** sanlock looks at the end of a join once a second, so that a quick one can take that much longer. */
+const QUICK_JOIN_SLACK_MS = 1500;
+
+/**
+ * Whether sanlock has written this host's lease right at the beginning of the join: it sleeps two I/O timeouts after it. When it
+ * wrote later, because the lease had to be waited for or because the host is short of CPU, then a renewal that another host made
+ * since the beginning proves nothing, and only one after the end of the join does (seen at a load average of 30: a host made its
+ * shared lock exclusive beside this host's).
+ */
+export function hasJoinedQuickly({ io_timeout_s }: Prepared, took_ms: number): boolean {
+  const timeout_ms = 1000 * (io_timeout_s || IO_TIMEOUT_DEFAULT_S);
+  return took_ms < 2 * timeout_ms + Math.max(timeout_ms / 2, QUICK_JOIN_SLACK_MS);
+}
+
+export function renewalsOf({ path, geometry }: Prepared): Renewals {
   return readRenewals(path, geometry) ?? NOBODY;
 }
 
 /**
- * Waits until every other host has renewed its lease since `before`. A host learns of others only when it renews, every two
+ * Waits until every other host has renewed its lease since `since`. A host learns of others only when it renews, every two
  * I/O timeouts, and until then takes a newcomer for absent: sanlock then gives it an exclusive lease over the newcomer's shared
  * one (host_live in resource.c of 3.8.5 and later; seen on a loaded machine). The join itself lasts about as long as a
  * renewal's interval, so that there is rarely anything to wait for. A host that does not renew within three I/O timeouts is gone.
@@ -21,13 +35,13 @@ export function renewalsBefore({ path, geometry }: Prepared): Renewals {
 export async function waitForRenewals(
   { identity }: LockspaceState,
   { path, geometry, io_timeout_s }: Prepared,
-  before: Renewals,
+  since: Renewals,
 ): Promise<void> {
   const patience_ms = 3000 * (io_timeout_s || IO_TIMEOUT_DEFAULT_S);
   const until_ms = performance.now() + patience_ms;
   while (performance.now() < until_ms) {
     const now = readRenewals(path, geometry) ?? NOBODY;
-    const isBehind = [...before].some(
+    const isBehind = [...since].some(
       ([host_id, at_s]) => host_id !== identity.host_id && now.get(host_id) === at_s,
     );
     if (!isBehind) return;

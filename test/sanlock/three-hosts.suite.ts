@@ -30,7 +30,14 @@ const flags = (reply: ReplyFields): string => String(reply.get("result_flags") ?
 /** What lvmlockctl --info says on a host. */
 function info(host: number): string {
   const program = [process.execPath, "run", join(import.meta.dir, "../../cli/main.ts"), "lvmlockctl"];
-  const run = Bun.spawnSync([...program, "--info", "--reportformat", "basic", "--socket", daemons.daemons[host]?.socket_path ?? ""]);
+  const run = Bun.spawnSync([
+    ...program,
+    "--info",
+    "--reportformat",
+    "basic",
+    "--socket",
+    daemons.daemons[host]?.socket_path ?? "",
+  ]);
   return run.stdout.toString() + run.stderr.toString();
 }
 

@@ -12,6 +12,7 @@ import {
   slotCount,
   slotOffset_bytes,
 } from "../../../plugins/sanlock/geometry.ts";
+import { hasJoinedQuickly } from "../../../plugins/sanlock/peers.ts";
 import { createSlotMap } from "../../../plugins/sanlock/slot-map.ts";
 import { startTimes } from "../../../plugins/sanlock/timing.ts";
 import { decodeValueBlock, encodeValueBlock } from "../../../plugins/sanlock/value-block.ts";
@@ -115,4 +116,14 @@ describe("the value block", () => {
 
 test("the time that a start takes is sanlock's own: 20 to 50 s, and 140 to 200 s after an unclean stop", () => {
   expect(startTimes(10)).toEqual({ free_min: 20, free_max: 50, held_min: 140, held_max: 200 });
+});
+
+test("a join that took longer than sanlock's own sleep wrote its lease late, and earlier renewals prove nothing", () => {
+  const prepared = (io_timeout_s: number) => ({ io_timeout_s }) as Parameters<typeof hasJoinedQuickly>[0];
+  expect([3000, 3600].map((took_ms) => hasJoinedQuickly(prepared(1), took_ms))).toEqual([true, false]);
+  expect([21_000, 26_000, 160_000].map((took_ms) => hasJoinedQuickly(prepared(10), took_ms))).toEqual([
+    true,
+    false,
+    false,
+  ]);
 });
