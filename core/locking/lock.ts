@@ -161,6 +161,7 @@ function askLock(state: State, resource: Resource, head: Waiter): void {
   recordHeld(state, resource, head.mode, opts.persistent);
   let args: LockCall = plainLockCall(resource, head.mode);
   if (opts.adopt !== "no" || opts.repair) args = { ...args, adopt: opts.adopt, repair: opts.repair };
+  if (head.request.max_retries < 0) args = { ...args, patience_ms: 0 };
   askResource(state, resource, "lock", args, lockAnswered, { waiter: head, mode: head.mode });
 }
 

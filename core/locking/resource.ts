@@ -2,6 +2,7 @@
 
 import type { HeldMode, LockCall, ResourceRef, UnlockCall } from "../../plugins/contract.ts";
 import { assert } from "../assert.ts";
+import { DEADLINES } from "../deadlines.ts";
 import type { Client, Lock, Lockspace, Resource, State } from "./state.ts";
 
 export const GL_NAME = "GLLK";
@@ -71,11 +72,16 @@ export function plainLockCall(resource: Resource, mode: HeldMode): LockCall {
     adopt: "no",
     repair: false,
     persistent: resource.kind === "lv",
-    patience_ms: 0,
+    patience_ms: queueTime_ms(resource),
   };
   if (mode === "sh") resource.lock_sh = made;
   else resource.lock_ex = made;
   return made;
+}
+
+/** An LV that another host has active stays so for hours, but GL and VG locks are held for the length of a command. */
+function queueTime_ms({ kind, lockspace }: Resource): number {
+  return kind !== "lv" && lockspace.manager.capabilities.queueing ? DEADLINES.manager_queue_ms : 0;
 }
 
 /** The same for the plain unlock call from a mode: no version to write, and the VG stays. */

@@ -6,6 +6,9 @@ import { describeWhen, type InCluster, testWhen } from "./worlds.ts";
 
 /** How many resources are locked beside each other. */
 const MANY = 50;
+/** How long a lock may wait that nobody releases, and one that somebody does. */
+const SHORT_MS = 200;
+const LONG_MS = 10_000;
 
 /** What locks promise on one host. */
 export function lockTests(harness: ConformanceHarness, inCluster: InCluster): void {
@@ -69,7 +72,7 @@ export function lockTests(harness: ConformanceHarness, inCluster: InCluster): vo
 
 /** What locks promise between hosts. */
 export function conflictTests(harness: ConformanceHarness, inCluster: InCluster): void {
-  const { shared_locks, owner_info, one_host } = checkedDefinition(harness).capabilities;
+  const { shared_locks, owner_info, one_host, queueing } = checkedDefinition(harness).capabilities;
 
   describeWhen(harness.host_count > 1 && one_host !== true, "between hosts", () => {
     const conflicts: readonly (readonly [HeldMode, HeldMode])[] = shared_locks
@@ -99,6 +102,28 @@ export function conflictTests(harness: ConformanceHarness, inCluster: InCluster)
           }
         }));
     }
+
+    testWhen(
+      queueing,
+      "a lock that may wait is had when the other host releases it, and refused when it does not",
+      () =>
+        inCluster(async ({ here, members }) => {
+          const [, there] = members;
+          must(there !== undefined, "a second host");
+          await lockGood(harness, here, VG, "ex");
+          const impatient = refused(
+            await there.lock(VG, "ex", "no", SHORT_MS),
+            "a lock that was not released",
+          );
+          must(impatient.retry !== "never", "the refusal does not say that trying again can help");
+          const waiting = there.lock(VG, "ex", "no", LONG_MS);
+          good(await here.unlock(VG, "ex"));
+          good(await waiting);
+          refused(await here.lock(VG, "sh"), "a lock that has gone to the other host");
+          good(await there.unlock(VG, "ex"));
+          await lockGood(harness, here, VG, "ex");
+        }),
+    );
 
     testWhen(shared_locks, "a shared lock is held by all, and none of them can make it exclusive", () =>
       inCluster(async ({ members }) => {

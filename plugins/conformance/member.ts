@@ -38,7 +38,12 @@ export interface Member {
   prepare(): Promise<ManagerAnswer>;
   join(adopt?: Adopt): Promise<ManagerAnswer>;
   leave(): Promise<ManagerAnswer>;
-  lock(resource: ResourceRef, mode: HeldMode, adopt?: Adopt): Promise<Answer<LockResults>>;
+  lock(
+    resource: ResourceRef,
+    mode: HeldMode,
+    adopt?: Adopt,
+    patience_ms?: number,
+  ): Promise<Answer<LockResults>>;
   convert(resource: ResourceRef, from: HeldMode, mode: HeldMode, r_version?: number): Promise<ManagerAnswer>;
   unlock(resource: ResourceRef, from: HeldMode, r_version?: number): Promise<ManagerAnswer>;
 }
@@ -95,14 +100,14 @@ export function openMember(
     prepare: () => ask("prepare", { repair: false }),
     join: (adopt = "no") => ask("join", { adopt, nodelay: false, repair: false }),
     leave: () => ask("leave", { free_vg: false }),
-    lock: async (resource, mode, adopt = "no") =>
+    lock: async (resource, mode, adopt = "no", patience_ms = 0) =>
       (await ask("lock", {
         resource,
         mode,
         adopt,
         repair: false,
         persistent: resource.kind === "lv",
-        patience_ms: 0,
+        patience_ms,
       })) as Answer<LockResults>,
     convert: (resource, from, mode, r_version = 0) => ask("convert", { resource, from, mode, r_version }),
     unlock: (resource, from, r_version = 0) => ask("unlock", { resource, from, r_version, free_vg: false }),

@@ -5,7 +5,7 @@ import { libc } from "../native/libc.ts";
 import { type CallableSymbols, openLibrary } from "../native/library.ts";
 import { stableMemory } from "../native/structs.ts";
 import type { DlmClient, LockspaceHandlePointer, Ticket } from "./client.ts";
-import { ERRNO, LKM, SBF_VALNOTVALID, STATUS } from "./flags.ts";
+import { ERRNO, LKF, LKM, SBF_VALNOTVALID, STATUS } from "./flags.ts";
 import { LKSB, VALUE_BLOCK_BYTES } from "./layouts.ts";
 import { DLM_LIBRARY, DLM_SYMBOLS, DLSYM_SYMBOLS } from "./library-symbols.ts";
 
@@ -110,6 +110,10 @@ function createClient(library: Library, nothing: Pointer): DlmClient {
       const { lksb, start } = native(ticket);
       start();
       return outcome(library.dlm_ls_unlock(handle as Pointer, lkid, 0, lksb, lksb));
+    },
+    cancel(handle, ticket) {
+      const { lksb } = native(ticket);
+      return outcome(library.dlm_ls_unlock(handle as Pointer, ticket.lkid(), LKF.CANCEL, lksb, lksb));
     },
     adopt(handle, ticket, { mode, flags, name }) {
       const { lksb } = native(ticket);

@@ -32,6 +32,8 @@ export interface DlmClient {
   ticket(): Ticket;
   lock(handle: LockspaceHandlePointer, ticket: Ticket, request: LockRequest): number;
   unlock(handle: LockspaceHandlePointer, ticket: Ticket, lkid: number): number;
+  /** Takes a request that waits out of the queue: its result is STATUS.CANCELLED, or 0 when the grant was faster. */
+  cancel(handle: LockspaceHandlePointer, ticket: Ticket): number;
   /** Takes over an orphan of this host in exactly this mode; the answer is there at once, and no result follows. */
   adopt(handle: LockspaceHandlePointer, ticket: Ticket, request: Omit<LockRequest, "lkid">): number;
   /** Waits for results, up to `timeout_ms`, until this ticket has its own. Results of other tickets are taken as well. */

@@ -8,6 +8,9 @@ import { dropCommandLocks } from "./orphans.ts";
 import { refuseErrno, whatIsMissing } from "./refusals.ts";
 import { startWatch, stopWatch } from "./watch.ts";
 
+/** What a worker that takes a lockspace over from one that died is told: it was joined. */
+export const JOINED = "joined";
+
 export type JoinAnswer = Answer<{ generation: number; global_lock: GlobalLockState }>;
 
 /** Joins the lockspace, which waits for dlm_controld and the other nodes. */
@@ -95,6 +98,7 @@ function tellWait({ tools, identity }: LockspaceState, condition: Condition): vo
 }
 
 function joined(state: LockspaceState, { handle, errno }: OpenerResult, inherited: boolean): JoinAnswer {
+  const { tools } = state;
   const { lockspace_name } = state.identity;
   if (errno === ERRNO.EEXIST) return refuseLeftOver(lockspace_name);
   if (handle === 0)
@@ -107,7 +111,8 @@ function joined(state: LockspaceState, { handle, errno }: OpenerResult, inherite
   state.has_block_bug = hasBlockBug(state);
   state.held.clear();
   state.late.clear();
-  if (inherited) dropCommandLocks(state, handle);
+  if (inherited && !state.taken_over) dropCommandLocks(state, handle);
+  tools.context.news({ kind: "keep", lockspace_name, text: JOINED });
   startWatch(state);
   return { kind: "done", generation: 0, global_lock: "not-here" };
 }
@@ -150,6 +155,8 @@ async function release(state: LockspaceState, handle: LockspaceHandlePointer): P
 
 function left(state: LockspaceState): Answer<object> {
   stopWatch(state);
+  if (state.handle !== null)
+    state.tools.context.news({ kind: "keep", lockspace_name: state.identity.lockspace_name, text: "" });
   state.handle = null;
   state.held.clear();
   state.late.clear();

@@ -1,4 +1,3 @@
-import { DEADLINES } from "../../core/deadlines.ts";
 import {
   type Answer,
   type HeldMode,
@@ -21,7 +20,10 @@ import { decodeValueBlock } from "./value-block.ts";
 
 type Locked = Answer<LockResults>;
 
-/** Takes a lock, without queueing for it: who has to wait asks again. */
+/**
+ * Takes a lock. A GL or VG lock may wait in the dlm's queue for a while, where it is had as soon as another node releases it and in turn;
+ * an LV's is refused at once.
+ */
 export async function lock(
   state: LockspaceState,
   handle: LockspaceHandlePointer,
@@ -54,8 +56,9 @@ async function take(
   const { resource } = call;
   const { client } = state.tools;
   const lkid = state.held.get(resource.name)?.lkid ?? 0;
+  const queue_ms = resource.kind === "lv" || state.has_block_bug ? 0 : call.patience_ms;
   const flags =
-    LKF.NOQUEUE |
+    (queue_ms === 0 ? LKF.NOQUEUE : 0) |
     (lkid === 0 ? 0 : LKF.CONVERT) |
     (resource.kind === "lv" ? 0 : LKF.VALBLK) |
     persistence(resource, mode);
@@ -66,7 +69,7 @@ async function take(
     ticket,
     send: (ls) => client.lock(ls, ticket, request),
     late: (late) => grantedLate(state, handle, resource, late),
-    patience_ms: DEADLINES.dlm_lock_ms,
+    queue_ms,
   });
   return answer(state, handle, call, mode, outcome);
 }
@@ -85,6 +88,7 @@ async function answer(
     state.held.set(resource.name, held);
     return { kind: "done", lm_result: 0, value_block: held.block, adopted: false };
   }
+  if (status === STATUS.CANCELLED) return refuseHeld(resource);
   if (status !== ERRNO.EAGAIN) return refuseErrno(status, `the dlm can't lock ${resource.name}`);
   if (await isOwnOrphan(state, handle, resource.name))
     return refuse("EORPHAN", "an earlier lvmlockd of this host left the lock behind as an orphan", {

@@ -57,6 +57,8 @@ export interface LockspaceState {
   opening: Opening | null;
   /** The lockspace was there before this daemon, so that an earlier one may have left orphans. */
   inherited: boolean;
+  /** It was joined by a worker of this daemon that has died: the commands whose locks are orphans now go on. */
+  taken_over: boolean;
   /** The kernel's value block of a conversion from null to exclusive is stale, see `lock.ts`. */
   has_block_bug: boolean;
   readonly held: Map<string, HeldLock>;
@@ -73,6 +75,7 @@ export function createLockspaceState(identity: LockspaceIdentity, tools: Tools):
     handle: null,
     opening: null,
     inherited: false,
+    taken_over: false,
     has_block_bug: false,
     held: new Map(),
     late: new Map(),

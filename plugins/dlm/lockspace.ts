@@ -2,7 +2,7 @@ import { type Answer, type LockspaceHandle, refuse } from "../contract.ts";
 import type { LockspaceHandlePointer } from "./client.ts";
 import { refuseCondition } from "./condition.ts";
 import { NODES } from "./flags.ts";
-import { join, leave } from "./join.ts";
+import { JOINED, join, leave } from "./join.ts";
 import { lock } from "./lock.ts";
 import { parseVgLockArgs } from "./lock-args.ts";
 import type { LockspaceState } from "./lockspace-state.ts";
@@ -20,7 +20,10 @@ export function createHandle(state: LockspaceState): LockspaceHandle {
       state.handle === null ? NOT_JOINED : call(state, state.handle, ...args);
   };
   return {
-    prepare: () => prepare(state),
+    prepare({ kept }) {
+      state.taken_over = kept === JOINED;
+      return prepare(state);
+    },
     join: (call) => join(state, call),
     leave: () => leave(state),
     lock: joined(lock),

@@ -1,11 +1,20 @@
-import { type Answer, type LockCall, type LockResults, type Refused, refuse } from "../contract.ts";
+import {
+  type Answer,
+  type HeldMode,
+  type LockCall,
+  type LockResults,
+  type Refused,
+  type ResourceRef,
+  refuse,
+} from "../contract.ts";
 import type { LockspaceHandlePointer } from "./client.ts";
 import { ERRNO, LKF, LKM } from "./flags.ts";
-import type { LockspaceState } from "./lockspace-state.ts";
+import type { HeldLock, LockspaceState } from "./lockspace-state.ts";
 import { dlmMode } from "./modes.ts";
 import { refuseErrno } from "./refusals.ts";
 import { lateRelease } from "./release.ts";
 import { waitUntilRunning } from "./requests.ts";
+import { UNWRITTEN } from "./value-block.ts";
 
 /** Locks of an earlier lvmlockd of this host, which the dlm keeps as orphans. */
 
@@ -21,16 +30,45 @@ export async function adoptOrphan(
   if (!state.inherited) return none;
   const stopped = await waitUntilRunning(state);
   if (stopped !== null) return stopped;
-  const { client } = state.tools;
-  const ticket = client.ticket();
-  const flags = LKF.PERSISTENT | LKF.ORPHAN;
-  const errno = client.adopt(handle, ticket, { name, mode: dlmMode(mode), flags });
+  const errno = takeOver(state, handle, name, mode);
   if (errno === ERRNO.ENOENT) return none;
   if (errno === ERRNO.EAGAIN)
     return refuse("EADOPT_RETRY", `the orphan has the other mode, not ${mode}`, { lm_result: -errno });
   if (errno !== 0) return refuseErrno(errno, `the orphan ${name} can't be adopted`);
-  state.held.set(name, { lkid: ticket.lkid(), mode, block: null });
   return { kind: "done", lm_result: 0, value_block: null, adopted: true };
+}
+
+/** 0, and the lock is held in this mode; or the errno of the try. The block that is stored with it stays as it is. */
+function takeOver(
+  state: LockspaceState,
+  handle: LockspaceHandlePointer,
+  name: string,
+  mode: HeldMode,
+): number {
+  const { client } = state.tools;
+  const ticket = client.ticket();
+  const flags = LKF.PERSISTENT | LKF.ORPHAN;
+  const errno = client.adopt(handle, ticket, { name, mode: dlmMode(mode), flags });
+  if (errno === 0) state.held.set(name, { lkid: ticket.lkid(), mode, block: UNWRITTEN });
+  return errno;
+}
+
+/**
+ * The lock that lvmlockd holds in this mode; null when there is none. After the death of a worker its locks are orphans, and each is
+ * taken over when something is to be done with it.
+ */
+export async function heldLock(
+  state: LockspaceState,
+  handle: LockspaceHandlePointer,
+  { name }: ResourceRef,
+  from: HeldMode,
+): Promise<HeldLock | null> {
+  const held = state.held.get(name);
+  if (held !== undefined && held.mode !== "nl") return held;
+  if (!state.inherited || (await waitUntilRunning(state)) !== null) return null;
+  takeOver(state, handle, name, from);
+  const found = state.held.get(name);
+  return found === undefined || found.mode === "nl" ? null : found;
 }
 
 /** Is it an orphan of this host that is in the way? It is asked for in a mode that none has, so that it is only looked for. */

@@ -11,7 +11,7 @@ const CAPABILITIES: Capabilities = {
   adoption: true,
   fencing: false,
   remote_refresh: true,
-  queueing: false,
+  queueing: true,
 };
 
 /** dlm: locks in the kernels of a corosync cluster, through libdlm and dlm_controld. */

@@ -1,5 +1,6 @@
 import { DEADLINES } from "../../core/deadlines.ts";
 import type { Refused } from "../contract.ts";
+import { errnoText } from "../native/errno.ts";
 import type { LockspaceHandlePointer, Ticket } from "./client.ts";
 import { type Condition, conditionOf, passes, refuseCondition } from "./condition.ts";
 import type { Late, LockspaceState } from "./lockspace-state.ts";
@@ -18,8 +19,8 @@ export interface Wanted {
   readonly ticket: Ticket;
   readonly send: (handle: LockspaceHandlePointer) => number;
   readonly late: (ticket: Ticket) => Late | null;
-  /** How long to wait for the result. */
-  readonly patience_ms: number;
+  /** How long the request may wait in the dlm's queue for other nodes; 0 when it has LKF.NOQUEUE or needs no one's consent. */
+  readonly queue_ms: number;
 }
 
 /** Waits until the lockspace takes requests; null when it does. A state that does not pass by itself is refused at once. */
@@ -51,8 +52,26 @@ export async function carryOut(
   if (errno !== 0) return { kind: "failed", errno };
   const condition = waitForResult(state, handle, wanted);
   if (condition === null) return { kind: "result", ticket: wanted.ticket };
-  state.late.set(wanted.name, { ticket: wanted.ticket, send: null, finish: wanted.late });
+  state.late.set(wanted.name, {
+    ticket: wanted.ticket,
+    send: cancelling(state, handle, wanted),
+    finish: wanted.late,
+  });
   return refuseCondition(condition, state.identity.lockspace_name);
+}
+
+/** A request that waits in the queue is taken out of it as soon as the lockspace goes on. */
+function cancelling(
+  { tools: { client } }: LockspaceState,
+  handle: LockspaceHandlePointer,
+  { queue_ms, ticket }: Wanted,
+): Late["send"] {
+  if (queue_ms === 0) return null;
+  return () => {
+    // When it can't be cancelled it has been granted, and that result is on its way.
+    client.cancel(handle, ticket);
+    return 0;
+  };
 }
 
 /** Null when the result is there, else the state of the lockspace for which the wait was given up. */
@@ -61,10 +80,30 @@ function waitForResult(
   handle: LockspaceHandlePointer,
   wanted: Wanted,
 ): Condition | null {
+  const { client } = state.tools;
+  if (wanted.queue_ms > 0) {
+    const stopped = waitWithin(state, handle, wanted.ticket, wanted.queue_ms);
+    if (stopped?.kind !== "recovering") return stopped;
+    // Its time in the queue is over. It may also be behind a recovery, and then the cancellation would block.
+    const condition = conditionOf(state.tools, state.identity.lockspace_name);
+    if (condition.kind !== "running") return condition;
+    client.cancel(handle, wanted.ticket);
+  }
+  return waitWithin(state, handle, wanted.ticket, DEADLINES.dlm_lock_ms);
+}
+
+/** The same within a time, after which it says that it is recovering. */
+function waitWithin(
+  state: LockspaceState,
+  handle: LockspaceHandlePointer,
+  ticket: Ticket,
+  within_ms: number,
+): Condition | null {
   const { client, clock } = state.tools;
-  const until_ms = clock.now_ms() + wanted.patience_ms;
+  const until_ms = clock.now_ms() + within_ms;
   for (;;) {
-    if (client.wait(handle, wanted.ticket, DEADLINES.dlm_result_look_ms)) return null;
+    const left_ms = Math.max(until_ms - clock.now_ms(), 0);
+    if (client.wait(handle, ticket, Math.min(DEADLINES.dlm_result_look_ms, left_ms))) return null;
     // A result that is long in coming is on its way to or from a node that has failed, or behind a recovery.
     const condition = conditionOf(state.tools, state.identity.lockspace_name);
     if (!passes(condition)) return condition;
@@ -85,11 +124,19 @@ export function collectLate(state: LockspaceState, handle: LockspaceHandlePointe
     if (late.send !== null) {
       const errno = late.send();
       if (errno === 0) state.late.set(name, { ...late, send: null });
-      else state.late.delete(name);
+      else forget(state, name, errno);
     } else if (client.wait(handle, late.ticket, 0)) {
       const next = late.finish(late.ticket);
       if (next === null) state.late.delete(name);
       else state.late.set(name, next);
     }
   }
+}
+
+/** The kernel takes no release of it, so it knows no such lock, or no lockspace any more. */
+function forget(state: LockspaceState, name: string, errno: number): void {
+  state.late.delete(name);
+  const { lockspace_name } = state.identity;
+  const text = `${lockspace_name}:${name} can't be released any more: ${errnoText(errno)}`;
+  state.tools.context.news({ kind: "log", level: "warning", text });
 }

@@ -1,9 +1,9 @@
-import { DEADLINES } from "../../core/deadlines.ts";
 import { type Answer, type ConvertCall, type ResourceRef, refuse, type UnlockCall } from "../contract.ts";
 import type { LockspaceHandlePointer, Ticket } from "./client.ts";
 import { ERRNO, LKF, STATUS } from "./flags.ts";
 import type { HeldLock, Late, LockspaceState } from "./lockspace-state.ts";
 import { dlmMode, persistence, refuseHeld } from "./modes.ts";
+import { heldLock } from "./orphans.ts";
 import { refuseErrno } from "./refusals.ts";
 import { lateRelease } from "./release.ts";
 import { carryOut, waitUntilRunning } from "./requests.ts";
@@ -20,9 +20,8 @@ export async function convert(
   { resource, from, mode, r_version }: ConvertCall,
 ): Promise<Answered> {
   const { name } = resource;
-  const held = state.held.get(name);
-  if (held === undefined || held.mode === "nl")
-    return refuse("ENOENT", `the dlm does not hold ${name} for lvmlockd`);
+  const held = await heldLock(state, handle, resource, from);
+  if (held === null) return refuse("ENOENT", `the dlm does not hold ${name} for lvmlockd`);
   const { client } = state.tools;
   const ticket = client.ticket();
   const writes = from === "ex" && r_version !== 0 && resource.kind !== "lv";
@@ -35,7 +34,7 @@ export async function convert(
     ticket,
     send: (ls) => client.lock(ls, ticket, request),
     late: (late) => convertedLate(state, handle, resource, held, late),
-    patience_ms: DEADLINES.dlm_lock_ms,
+    queue_ms: 0,
   });
   if (outcome.kind === "refused") return outcome;
   const status = outcome.kind === "failed" ? outcome.errno : ticket.status();
@@ -70,8 +69,8 @@ export async function unlock(
   { resource, from, r_version, free_vg }: UnlockCall,
 ): Promise<Answered> {
   const { name, kind } = resource;
-  const held = state.held.get(name);
-  if (held === undefined || held.mode === "nl") return DONE;
+  const held = await heldLock(state, handle, resource, from);
+  if (held === null) return DONE;
   const removed = free_vg && kind === "vg";
   const block = kind !== "lv" && from === "ex" ? nextBlock(held.block, r_version, removed) : null;
   const release = lateRelease(state, handle, resource, held.lkid, block);
@@ -99,7 +98,7 @@ export async function unlock(
     ticket: release.ticket,
     send: () => release.send?.() ?? 0,
     late: release.finish,
-    patience_ms: DEADLINES.dlm_lock_ms,
+    queue_ms: 0,
   });
   if (outcome.kind === "refused") {
     if (!state.late.has(name)) return outcome;

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { DEADLINES } from "../../core/deadlines.ts";
 import { wireResult } from "../../core/errors.ts";
 import { nextDelay_ms, nextRandom, retryBudget_ms, withJitter_ms } from "../../core/locking/retry.ts";
-import { argsOf, granted, refused } from "./manager.ts";
+import { argsOf, DLM, granted, refused } from "./manager.ts";
 import { makeRig, type Rig, type TestClient } from "./rig.ts";
 
 const EAGAIN = wireResult("EAGAIN");
@@ -62,6 +62,29 @@ describe("a lock that another host holds", () => {
     const rig = started();
     rig.script("lock", () => refused("EAGAIN"));
     expect(rig.client().vg("ex", { max_retries: -1 })).toBe(EAGAIN);
+  });
+
+  test("may wait in the queue of a lock manager that has one, but for an LV's and for a client that wants no retries", () => {
+    const queueing = { ...DLM, capabilities: { ...DLM.capabilities, queueing: true } };
+    for (const [manager, gl_and_vg_ms] of [
+      [queueing, DEADLINES.manager_queue_ms],
+      [DLM, 0],
+    ] as const) {
+      const rig = makeRig({ managers: { dlm: manager } });
+      rig.startVg();
+      const waits_ms: unknown[] = [];
+      rig.script("lock", (ask) => {
+        waits_ms.push(argsOf(ask).patience_ms);
+        return refused("EAGAIN", { retry: "never" });
+      });
+      const client = rig.client();
+      client.vg("ex", { max_retries: 0 });
+      rig.advance(1000);
+      expect(new Set(waits_ms.splice(0))).toEqual(new Set([gl_and_vg_ms]));
+      client.lv("lv1", "ex");
+      rig.client().vg("ex", { max_retries: -1 });
+      expect(waits_ms).toEqual([0, 0]);
+    }
   });
 
   test("is refused at once on an LV, unless the lock manager says that the conflict passes soon", () => {

@@ -8,7 +8,7 @@ import { killLvmlockd, startLvmlockd } from "../services/lvmlockd.ts";
 import { GUEST_BUN } from "../services/sources.ts";
 
 const otherHost = /LV locked by other host/;
-/** corosync notices a silent node after its token of 5 s, and twice that under load. */
+/** corosync notices a silent node after its token of 8 s, and twice that under load. */
 const noticed_ms_max = 60_000;
 /** No command may wait for longer, whatever has happened to the cluster. */
 const answered_ms_max = 45_000;

@@ -17,7 +17,7 @@ export interface DlmOptions {
 }
 
 export const CLUSTER_NAME = "lab";
-const token_ms_default = 5000;
+const token_ms_default = 8000;
 const ready_ms_max = 60_000;
 
 function corosyncConfig(

@@ -26,10 +26,12 @@ export interface FakeCluster {
   readonly resources: Map<string, FakeResource>;
   readonly members: Map<string, Set<number>>;
   next_lkid: number;
+  /** Requests that wait for others. */
+  readonly queue: { readonly ticket: Ticket; readonly again: () => void }[];
 }
 
 export function fakeCluster(): FakeCluster {
-  return { resources: new Map(), members: new Map(), next_lkid: 1 };
+  return { resources: new Map(), members: new Map(), next_lkid: 1, queue: [] };
 }
 
 /** One node's dlm. Tests set its fields; `sent` lists what was asked of it. */
@@ -125,6 +127,16 @@ export function fakeNode(cluster: FakeCluster, nodeid = 1): FakeNode {
       });
       return 0;
     },
+    cancel(_handle, ticket) {
+      node.sent.push("cancel");
+      if (node.state === "stopped") throw new Error("a request to a stopped lockspace would block");
+      const at = cluster.queue.findIndex((waiting) => waiting.ticket === ticket);
+      if (at >= 0) {
+        cluster.queue.splice(at, 1);
+        deliver(() => (ticket as FakeTicket).set(STATUS.CANCELLED, ticket.lkid(), false));
+      }
+      return 0;
+    },
     adopt(handle, ticket, { name, mode }) {
       node.sent.push(`adopt ${name} mode ${mode}`);
       const orphans = find(handle, name).locks.filter((lock) => lock.orphan && lock.nodeid === nodeid);
@@ -139,6 +151,7 @@ export function fakeNode(cluster: FakeCluster, nodeid = 1): FakeNode {
       if (ticket.status() === STATUS.IN_PROGRESS) {
         node.asleep();
         node.now_ms += timeout_ms;
+        for (const { again } of cluster.queue.splice(0)) again();
       }
       if (!node.silent) for (const result of pending.splice(0)) result();
       return ticket.status() !== STATUS.IN_PROGRESS;
@@ -159,7 +172,9 @@ export function fakeNode(cluster: FakeCluster, nodeid = 1): FakeNode {
   const lockNow = (resource: FakeResource, ticket: FakeTicket, { lkid, mode, flags }: LockRequest): void => {
     const own = resource.locks.find((lock) => lock.lkid === lkid);
     if (resource.locks.some((lock) => lock !== own && conflicts(lock.mode, mode))) {
-      ticket.set(ERRNO.EAGAIN, lkid, false);
+      const again = (): void => lockNow(resource, ticket, { lkid, mode, flags, name: "" });
+      if ((flags & LKF.NOQUEUE) !== 0) ticket.set(ERRNO.EAGAIN, lkid, false);
+      else cluster.queue.push({ ticket, again });
       return;
     }
     const lock = own ?? { lkid: cluster.next_lkid++, nodeid, mode: LKM.NL, flags: 0, orphan: false };

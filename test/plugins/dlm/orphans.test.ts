@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { JOINED } from "../../../plugins/dlm/join.ts";
+import { look } from "../../../plugins/dlm/watch.ts";
 import { fakeCluster } from "./fake-dlm.ts";
 import { joined, LV, open, VG } from "./joined.ts";
 
@@ -66,4 +68,27 @@ test("the orphans of a global lockspace are purged when it is joined", async () 
   expect(await next.lock({ kind: "gl", name: "GLLK", lv_lock_args: "" }, "ex")).toMatchObject({
     kind: "done",
   });
+});
+
+test("a worker that takes over from one that died goes on with its locks, those of running commands included", async () => {
+  const cluster = fakeCluster();
+  const first = await joined(cluster);
+  const other = await joined(cluster, 2);
+  expect(first.node.news).toContainEqual({ kind: "keep", lockspace_name: "lvm_vg", text: JOINED });
+  await first.lock(LV, "sh");
+  await first.lock(VG, "ex");
+  first.node.die();
+  const next = open(cluster);
+  await next.handle.prepare({ repair: false, kept: JOINED });
+  await next.handle.join({ adopt: "if-orphan", nodelay: false, repair: false });
+  look(next.state);
+  expect(await other.lock(VG, "ex")).toMatchObject({ code: "EAGAIN" });
+  expect(await next.handle.convert({ resource: LV, from: "sh", mode: "ex", r_version: 0 })).toMatchObject({
+    kind: "done",
+  });
+  expect(await next.unlock(VG, "ex", 5)).toMatchObject({ kind: "done" });
+  expect(await other.lock(VG, "ex")).toMatchObject({ value_block: { r_version: 5 } });
+  expect(await other.lock(LV, "sh")).toMatchObject({ code: "EAGAIN" });
+  expect(await next.unlock(LV, "ex")).toMatchObject({ kind: "done" });
+  expect(await other.lock(LV, "sh")).toMatchObject({ kind: "done" });
 });

@@ -112,6 +112,7 @@ test("a conversion that was given up and came through is taken back", async () =
 
 test("people are told once what stops a lockspace, once that it goes on, and that it is gone", async () => {
   const { node, state } = await joined();
+  node.news.length = 0;
   node.state = "stopped";
   node.wait_condition = WAIT.FENCING;
   for (let times = 0; times < 3; times++) look(state);
