@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { runJson } from "../../cli/lvmpersist/json.ts";
 import { lvmpersistRunner, type PersistAnswer } from "../../core/daemon/reservations/lvmpersist.ts";
 import {
   ownKeyProblem,
@@ -243,7 +244,7 @@ describe("lvmpersist's report", () => {
     status: "ok",
     keys: ["0x1000000000070001"],
     reservation: "WEAR",
-    ptpl: true,
+    ptpl: 1,
   };
   const json = (device: unknown) => JSON.stringify({ report: [{ run: [{}], device, registration: [] }] });
 
@@ -251,6 +252,30 @@ describe("lvmpersist's report", () => {
     expect(readDeviceRows(json([{ ...row, detail: "" }]))).toEqual([
       { device: "/dev/sdb", problem: "", keys: [OWN_KEY], reservation: "WEAR", ptpl: true },
     ]);
+  });
+
+  test("is understood as lvmpersist itself writes it", () => {
+    const state = { generation: 3, keys: [OWN_KEY], reservation: { type: "WEAR", key: 0n } } as const;
+    const done = {
+      transport: "scsi",
+      result: "done",
+      problem: null,
+      detail: "",
+      registrations: null,
+    } as const;
+    const ptpl = (active: boolean) => ({
+      persist_through_power_loss: { capable: true, active },
+      types: ["WEAR"] as const,
+    });
+    const devices = [
+      { path: "/dev/sda", state, capabilities: ptpl(true), ...done },
+      { path: "/dev/sdb", state, capabilities: ptpl(false), ...done },
+      { path: "/dev/sdc", state, capabilities: null, ...done },
+    ];
+    const command = { kind: "read" } as Parameters<typeof runJson>[1]["command"];
+    const facts = { command, group: "vg0", exit_status: 0, warnings: [] };
+    const written = runJson({ result: "done", devices }, facts, "json_std");
+    expect(readDeviceRows(written)?.map(({ ptpl: active }) => active)).toEqual([true, false, false]);
   });
 
   test("of a PV that could not be read keeps the PV, with the reason", () => {
@@ -276,7 +301,7 @@ describe("the program", () => {
     process.env.BUN_OPTIONS_OF_TEST = "secret";
     const script = `const ok = process.argv.at(-3) === "$(id) 'x'" && process.cwd() === "/" && !process.env.BUN_OPTIONS_OF_TEST;
       console.log(JSON.stringify({report: [{device: [{device: ok ? "good" : JSON.stringify(process.argv), status: "ok",
-      detail: "", keys: [], reservation: "none", ptpl: false}]}]}))`;
+      detail: "", keys: [], reservation: "none", ptpl: 0}]}]}))`;
     expect(await runnerOf(script)(["read", "$(id) 'x'"])).toMatchObject({ pvs: [{ device: "good" }] });
     delete process.env.BUN_OPTIONS_OF_TEST;
   });

@@ -29,6 +29,12 @@ const key = v.pipe(
   v.transform((read) => (read.kind === "key" ? read.key : 0n)),
 );
 
+/** lvm's reports have no booleans: they write 0 and 1. */
+const flag = v.pipe(
+  v.picklist([0, 1]),
+  v.transform((digit) => digit === 1),
+);
+
 const reportSchema = v.object({
   report: v.tuple([
     v.object({
@@ -40,7 +46,7 @@ const reportSchema = v.object({
             detail: v.optional(v.string(), ""),
             keys: v.nullable(v.array(key)),
             reservation: v.nullable(v.string()),
-            ptpl: v.optional(v.nullable(v.boolean()), null),
+            ptpl: v.optional(v.nullable(flag), null),
           }),
         ),
         v.minLength(1),
