@@ -82,9 +82,32 @@ function routeOwn(state: State, client: Client, request: Request, type: LockType
 }
 
 function routeInVg(state: State, client: Client, request: Request, search: boolean): void {
+  if (search && state.gl_duplicate && request.mode !== "un") askDuplicates(state);
   const lockspace = state.gl_vg === "" ? undefined : state.by_vg.get(state.gl_vg);
   if (lockspace === undefined && search) searchFrom(state, client, request, -1);
   else withLockspace(state, client, request, lockspace);
+}
+
+/**
+ * A duplicate that was disabled on another host is none any more, and nobody tells us. The answer is for the next request; this
+ * one does not wait for it.
+ */
+function askDuplicates(state: State): void {
+  for (const lockspace of state.by_vg.values()) {
+    const isDuplicate = lockspace.global_lock_enabled && lockspace.identity.vg_name !== state.gl_vg;
+    if (!isDuplicate || lockspace.gl_asked || notReady(lockspace) !== 0) continue;
+    lockspace.gl_asked = true;
+    askLockspace(state, lockspace, "hasGlobalLock", {}, duplicateAsked, {});
+  }
+}
+
+function duplicateAsked(state: State, call: PendingCall, answer: ManagerAnswer): void {
+  const { lockspace } = call;
+  assert(lockspace !== null, "a VG was asked about its global lock");
+  lockspace.gl_asked = false;
+  if (answer.kind === "refused" || resultFlag(answer, "enabled")) return;
+  lockspace.global_lock_enabled = false;
+  countDuplicates(state);
 }
 
 /** Asks the VGs in turn, from the one after `after_key`, whether their copy of the global lock is enabled. */

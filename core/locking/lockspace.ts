@@ -72,6 +72,7 @@ export function makeLockspace(state: State, manager: ManagerFacts, wanted: NewLo
     killed: false,
     killed_reason: "",
     global_lock_enabled: false,
+    gl_asked: false,
     vg: null,
     gl: null,
     lvs: new Map(),

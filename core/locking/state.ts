@@ -164,6 +164,8 @@ export interface Lockspace {
   killed: boolean;
   killed_reason: string;
   global_lock_enabled: boolean;
+  /** It is being asked whether its copy of the global lock is a duplicate still. */
+  gl_asked: boolean;
   readonly vg: Resource;
   gl: Resource | null;
   readonly lvs: Map<string, Resource>;

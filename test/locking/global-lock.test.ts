@@ -281,6 +281,25 @@ describe("a global lock that lives in a VG", () => {
 });
 
 describe("duplicate global locks", () => {
+  test("that were disabled on another host are none any more for the request after the next", () => {
+    const rig = sanlockRig(["vg1", "vg2"]);
+    rig.startVg("vg1");
+    rig.startVg("vg2");
+    rig.hold("hasGlobalLock");
+    const [a, b] = [rig.client(), rig.client()];
+    expect(lockGl(a, "sh").flags.dup_gl_ls).toBe(true);
+    expect(lockGl(b, "sh").flags.dup_gl_ls).toBe(false);
+    expect(rig.held("hasGlobalLock").length).toBe(1);
+    rig.answer(done({ enabled: true }));
+    for (const client of [a, b]) client.gl("un");
+    expect(lockGl(a, "sh").flags.dup_gl_ls).toBe(true);
+    rig.answer(done({ enabled: false }));
+    a.gl("un");
+    expect(lockGl(a, "sh").flags.dup_gl_ls).toBe(false);
+    expect(rig.held("hasGlobalLock")).toEqual([]);
+    expect(rig.lockspace("vg1")?.global_lock_enabled).toBe(true);
+  });
+
   test("are told to clients that lock in a VG which has one, until one is disabled", () => {
     const rig = sanlockRig(["vg1", "vg2"]);
     rig.startVg("vg1");
