@@ -1,0 +1,99 @@
+/** What lvmlockd and lvm take from the guests' lvm.conf and lvmlocal.conf, and two hosts that begin at the same time. */
+import assert from "node:assert/strict";
+import { scenario } from "../scenario.ts";
+import { startLvmlockd } from "../services/lvmlockd.ts";
+import { startSanlock } from "../services/sanlock.ts";
+import { startDaemons } from "../services/sanlock-hosts.ts";
+
+/** A host_id that is in use is found out after about eight I/O timeouts and the watchdog's time. */
+const busy_ms_max = 120_000;
+
+function localConf(setting: string): string {
+  return `cat >/etc/lvm/lvmlocal.conf <<<'local { ${setting} }'`;
+}
+
+export default scenario(
+  "sanlock-settings",
+  { about: "use_lvmlockd, host_id and lock_start_list of the hosts' own files count.", guests: 2 },
+  async ({ cluster, step, say }) => {
+    const lab = await cluster({ hosts: 2, disks: [{ size_mb: 400 }, { size_mb: 400 }] });
+    const [a, b] = [lab.host(1), lab.host(2)];
+    const started = async (): Promise<string> => (await b.must("sanlock client status")).stdout;
+
+    await step("two hosts create their first VG at the same time: each holds a global lock", async () => {
+      await Promise.all(lab.hosts.map((host) => startDaemons(host)));
+      await Promise.all([a.must("vgcreate --shared vg0 /dev/sda"), b.must("vgcreate --shared vg1 /dev/sdb")]);
+      await Promise.all(lab.hosts.map((host) => host.must("vgchange --lockstart")));
+    });
+    await step("lvm says that there are two, and goes on when one is disabled", async () => {
+      const { stdout, stderr } = await a.run("vgs; vgcreate --shared vg2 /dev/sda; lvmlockctl --info");
+      say((stdout + stderr).trim().split("\n").slice(0, 8).join(" / "));
+      assert.match(stderr + stdout, /[Dd]uplicate/);
+      // Each host finds out about its own VGs only, as with the C daemon.
+      await b.must("lvmlockctl --gl-disable vg1");
+      await a.run("lvmlockctl --gl-disable vg1");
+      for (const host of lab.hosts) assert.doesNotMatch((await host.must("vgs 2>&1")).stdout, /[Dd]uplicate/);
+      await a.must("lvcreate -an -n one -L 8M vg0");
+      await b.must("lvcreate -an -n two -L 8M vg1");
+    });
+    await step("without a host_id a VG is not started, and the reason is the host_id", async () => {
+      await b.must("vgchange --lockstop");
+      await b.must(localConf(""));
+      await b.must("lvmlockctl --quit; while pgrep -x lvmlockd; do sleep 0.1; done");
+      await startLvmlockd(b);
+      await b.refused("vgchange --lockstart vg0", /host_id/);
+      assert.doesNotMatch(await started(), /lvm_vg0/);
+    });
+    await step("a host_id that another host uses is refused, and that host goes on", async () => {
+      await b.must(localConf("host_id = 1"));
+      await b.must("lvmlockctl --quit; while pgrep -x lvmlockd; do sleep 0.1; done");
+      await startLvmlockd(b);
+      // lvm waits for the start and then ends with 0 all the same.
+      const { stderr } = await b.run("vgchange --lockstart vg0", { timeout_ms: busy_ms_max });
+      assert.match(stderr, /start failed/);
+      assert.doesNotMatch(await started(), /lvm_vg0/);
+      const { stdout } = await b.must("lvmlockctl --dump");
+      assert.match(stdout, /host_id 1|host_id.*use/);
+      await a.must("lvchange -aey vg0/one && lvchange -an vg0/one");
+    });
+    await step("with its own host_id and a lock_start_list, the VGs of the list are started", async () => {
+      await b.must(localConf("host_id = 2"));
+      await b.must(`echo 'activation/lock_start_list = [ "vg1" ]' >>/etc/lvm/lvm.conf`);
+      await b.must("lvmlockctl --quit; while pgrep -x lvmlockd; do sleep 0.1; done");
+      await startLvmlockd(b);
+      await b.must("vgchange --lockstart");
+      assert.match(await started(), /lvm_vg1:2:/);
+      assert.doesNotMatch(await started(), /lvm_vg0/);
+    });
+    await step("with use_lvmlockd = 0 shared VGs are left alone, and shown on request", async () => {
+      await b.must("vgchange --lockstop");
+      await b.must("sed -i 's/use_lvmlockd = 1/use_lvmlockd = 0/' /etc/lvm/lvm.conf");
+      const { stdout } = await b.must("vgs --noheadings -o vg_name");
+      assert.equal(stdout.trim(), "");
+      const shown = await b.must("vgs --shared --noheadings -o vg_name");
+      assert.match(shown.stdout, /vg0/);
+      await b.refused("lvchange -aey vg0/one", /lock type|lvmlockd|shared/i);
+    });
+    await step(
+      "lvm asks for lvmlockd when it is enabled and does not run, and again gets locks when it does",
+      async () => {
+        await b.must("sed -i 's/use_lvmlockd = 0/use_lvmlockd = 1/' /etc/lvm/lvm.conf");
+        await b.must("lvmlockctl --quit; while pgrep -x lvmlockd; do sleep 0.1; done");
+        await b.refused("lvchange -aey vg0/one", /lvmlockd|lock/i);
+        await startLvmlockd(b);
+        await b.must("vgchange --lockstart vg0; true");
+        await b.must("vgchange --lockstart vg1 && lvchange -aey vg1/two && lvchange -an vg1/two");
+      },
+    );
+    await step("with no sanlock, a start is refused with what to do", async () => {
+      await b.must(
+        "vgchange --lockstop vg1 && lvmlockctl --quit; while pgrep -x lvmlockd; do sleep 0.1; done",
+      );
+      await b.must("sanlock shutdown -f 1; while pgrep -x sanlock; do sleep 0.1; done");
+      await startLvmlockd(b);
+      await b.refused("vgchange --lockstart vg1", /lock manager|sanlock/);
+      await startSanlock(b);
+      await b.must("vgchange --lockstart vg1");
+    });
+  },
+);
