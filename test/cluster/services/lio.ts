@@ -74,6 +74,8 @@ export interface StorageOptions {
    * log in by themselves over the cluster's network, where connections can be cut; `disk` is not for these.
    */
   readonly reached_by?: "qemu" | "guests";
+  /** What is written to the disks stays in the storage's memory, and at most half of that is for them. */
+  readonly memory_mb?: number;
 }
 
 /** The array's name, for hosts that log in by themselves. */
@@ -82,14 +84,19 @@ export const STORAGE_TARGET = TARGET;
 /** Starts the array as one more host of the cluster. It sees none of the cluster's disks. */
 export async function startStorage(
   lab: Cluster,
-  { luns = 1, size_mb = 64, reached_by = "qemu" }: StorageOptions = {},
+  { luns = 1, size_mb = 64, reached_by = "qemu", memory_mb }: StorageOptions = {},
 ): Promise<Storage> {
   const port = await freePort();
   const outside = {
     devices: ["-device", `virtio-net-pci,netdev=out,mac=${OUTSIDE_MAC},romfile=`],
     backends: ["-netdev", `user,id=out,restrict=on,hostfwd=tcp:127.0.0.1:${port}-:${GUEST_PORT}`],
   };
-  const host = await lab.addHost({ name: "storage", disks: [], ...(reached_by === "qemu" ? outside : {}) });
+  const host = await lab.addHost({
+    name: "storage",
+    disks: [],
+    ...(memory_mb === undefined ? {} : { memory_mb }),
+    ...(reached_by === "qemu" ? outside : {}),
+  });
   const start = async (): Promise<void> => void (await host.must(startScript(luns, size_mb)));
   await start();
   return {

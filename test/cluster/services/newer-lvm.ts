@@ -1,0 +1,37 @@
+/**
+ * An lvm newer than Debian's in a guest: what VGs with `--setlockargs persist` need (2.03.37 and later). No suite of Debian has
+ * one yet, so it is taken from a tree of lvm2's sources in which `./configure --enable-lvmlockd-dlm --enable-udev_sync && make` was run.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Host } from "../lab/host.ts";
+
+/** Names the tree. */
+export const LVM_TREE_VARIABLE = "LVMLOCKD_CLUSTER_LVM";
+
+const PROGRAM = "tools/lvm";
+const LIBRARY = "libdm/ioctl/libdevmapper.so.1.02";
+
+/** The tree, or an error that says how to get one. */
+export function findLvmTree(): string {
+  const tree = process.env[LVM_TREE_VARIABLE] ?? "";
+  if (tree !== "" && [PROGRAM, LIBRARY].every((file) => existsSync(join(tree, file)))) return tree;
+  throw new Error(
+    `${LVM_TREE_VARIABLE} names no built tree of lvm2 (${tree || "it is not set"}): clone lvm2's repository, ./configure --disable-selinux --disable-readline --enable-lvmlockd-dlm --enable-udev_sync --prefix=/usr --sbindir=/usr/sbin, make -C libdm && make -C lib && make -C tools`,
+  );
+}
+
+/** Puts its lvm in the place of Debian's, and beside Debian's libdevmapper its own, which upstream calls otherwise. */
+export async function installLvm(host: Host, tree: string): Promise<void> {
+  for (const [file, place] of [
+    [LIBRARY, "/lib/x86_64-linux-gnu/libdevmapper.so.1.02"],
+    [PROGRAM, "/usr/sbin/lvm"],
+  ] as const) {
+    const packed = Bun.gzipSync(readFileSync(join(tree, file)));
+    await host.write("/run/newer.b64", Buffer.from(packed).toString("base64"));
+    await host.must(
+      `base64 -d /run/newer.b64 | gunzip >/run/newer && chmod 755 /run/newer && cp /run/newer /run/newer.there && mv -f /run/newer.there "${place}" && rm /run/newer /run/newer.b64`,
+    );
+  }
+  await host.must("lvm version | grep 'LVM version'");
+}
