@@ -70,8 +70,8 @@ function isGiven(options: readonly GivenOption[], name: string): boolean {
 }
 
 function readInvocation(name: string, options: readonly GivenOption[]): CommandReading {
-  const devices = options.filter((option) => option.name === "device").map(({ value }) => value);
   const vg_name = lastValue(options, "vg");
+  const devices = namedDevices(name, options);
   if (devices.length === 0 && vg_name === null) return usageError(`${name} needs --device or --vg`);
   if (devices.includes("")) return usageError("--device needs a path");
   const vg_problem = vg_name === null ? null : vgNameProblem(vg_name);
@@ -101,6 +101,16 @@ function readInvocation(name: string, options: readonly GivenOption[]): CommandR
       decimal_keys,
     },
   };
+}
+
+/**
+ * The devices by name. `vgchange --persist read` of lvm2 (seen with 2.03.40) writes the end of its argument list over the first
+ * device's name, which arrives empty; with the VG given, the PVs are asked for instead.
+ */
+function namedDevices(name: string, options: readonly GivenOption[]): readonly string[] {
+  const devices = options.filter((option) => option.name === "device").map(({ value }) => value);
+  const isSpoiled = devices[0] === "" && name === "read" && isGiven(options, "vg");
+  return isSpoiled ? [] : devices;
 }
 
 const KEY_OPTIONS = ["ourkey", "removekey", "key"] as const;

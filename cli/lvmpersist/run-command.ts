@@ -68,15 +68,19 @@ function planFor(command: PersistCommand, inspections: Inspections): Plan | null
   }
 }
 
-/** One device is served by this thread; more of them by workers, side by side. */
+/** One device is served by this thread; of several, disks work side by side for it, and others are served by workers. */
 async function teamFor({ devices, trace }: RunOptions): Promise<DeviceTeam> {
   const paths = devices.map(({ path }) => path);
   const missing = new Map(
     devices.flatMap(({ problem }, device) => (problem === null ? [] : [[device, problem]])),
   );
   if (paths.length > 1) {
-    const { workerTeam } = await import("../../plugins/scsi-pr/actions/worker-team.ts");
-    return withoutMissing(workerTeam(paths, { trace }), missing);
+    const [{ sideBySideTeam }, { workerTeam }] = await Promise.all([
+      import("../../plugins/scsi-pr/actions/side-by-side-team.ts"),
+      import("../../plugins/scsi-pr/actions/worker-team.ts"),
+    ]);
+    const others = (rest: readonly string[]): DeviceTeam => workerTeam(rest, { trace });
+    return withoutMissing(sideBySideTeam(paths, { trace, others }), missing);
   }
   const [{ openReservable }, { tracedDevice }] = await Promise.all([
     import("../../plugins/scsi-pr/open-device.ts"),

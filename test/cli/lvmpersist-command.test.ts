@@ -37,6 +37,13 @@ describe("the command line of lvmpersist", () => {
     expect(invocationOf(...remove).command).toEqual({ kind: "remove", our_key: 1n, remove_key: 2n });
   });
 
+  test("the call of vgchange --persist read, whose first device lvm has overwritten, is taken for the whole VG", () => {
+    const words = ["read", "--vg", "vg0", "--device", "", "--device", "/dev/sdb"];
+    expect(invocationOf(...words)).toMatchObject({ devices: [], vg_name: "vg0" });
+    expect(messageOf("read", "--device", "", "--device", "/dev/sdb")).toContain("needs a path");
+    expect(messageOf("stop", "--ourkey", "0x1", ...words.slice(1))).toContain("needs a path");
+  });
+
   test("start with --removekey is a take-over", () => {
     const { command } = invocationOf("start", "--ourkey", "0x1", "--removekey", "0x2", ...ON_SDA);
     expect(command).toMatchObject({ kind: "take-over", our_key: 1n, remove_key: 2n });
