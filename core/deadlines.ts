@@ -80,6 +80,8 @@ export const DEADLINES = {
   sanlock_contended_ms: 10_000,
   /** How long such a lock rests after its release, on average: the other host's retries come every few milliseconds at first. */
   sanlock_turn_pause_ms: 12,
+  /** Within this time of a renewal sanlock has looked through the other hosts' leases: its main loop takes a second, and some more. */
+  sanlock_check_ms: 1500,
   /** How long a lockspace may take that sanlock is removing by itself; it writes the host's lease once more, with I/O timeouts. */
   sanlock_removal_ms: 20_000,
   /** How often it is asked meanwhile. */
@@ -137,6 +139,8 @@ export const DEADLINES = {
   pr_abort_ms: 60_000,
   /** Pause before a command that the device was too busy for is sent again; with pr_busy_tries 2 seconds in total. */
   pr_busy_again_ms: 100,
+  /** How long the thread sleeps for disks' answers before it looks after its own event loop: signals, progress, workers. */
+  pr_poll_slice_ms: 20,
   /** multipathd answers at once, except while it looks at its paths. */
   multipathd_ms: 10_000,
   /** lvm tells a VG's PVs from inside a start_vg that another lvm command waits for; 0.5 s on a slow machine, more with many disks. */

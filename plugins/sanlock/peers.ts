@@ -39,12 +39,13 @@ export async function waitForRenewals(
 ): Promise<void> {
   const patience_ms = 3000 * (io_timeout_s || IO_TIMEOUT_DEFAULT_S);
   const until_ms = performance.now() + patience_ms;
+  const others = [...since].filter(([host_id]) => host_id !== identity.host_id);
+  if (others.length === 0) return;
   while (performance.now() < until_ms) {
     const now = readRenewals(path, geometry) ?? NOBODY;
-    const isBehind = [...since].some(
-      ([host_id, at_s]) => host_id !== identity.host_id && now.get(host_id) === at_s,
-    );
-    if (!isBehind) return;
+    if (!others.some(([host_id, at_s]) => now.get(host_id) === at_s)) break;
     await Bun.sleep(DEADLINES.sanlock_renewal_look_ms);
   }
+  // What a host has read at its renewal it looks through in its main loop, which comes round once a second.
+  await Bun.sleep(DEADLINES.sanlock_check_ms);
 }
