@@ -21,6 +21,10 @@ export function bringImagePackages(): void {
   bring(IMAGE_PACKAGES);
 }
 
+export function bringPatch(): void {
+  bring(["patch"]);
+}
+
 /** Runs a program to its end; returns what it printed and fails with that. */
 export async function run(
   words: readonly string[],

@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync, rmSync, symlinkSync } from "node
 import { dirname, join } from "node:path";
 import { Glob } from "bun";
 import { cached, keyOf } from "../image/cache.ts";
-import { run } from "../image/command.ts";
+import { bringPatch, run } from "../image/command.ts";
 import { makeDiskFile } from "./disks.ts";
 
 /** Another tree to build from, e.g. a commit that is laid out beside: LVMLOCKD_CLUSTER_SOURCE. */
@@ -37,6 +37,7 @@ async function makeDisk(executable: string, directory: string): Promise<void> {
 
 /** A copy of the sources, with the deliberate defect of a patch in it. */
 async function patchedCopy(files: readonly string[], patch: string, directory: string): Promise<string> {
+  bringPatch();
   const copy = join(directory, "source");
   for (const file of files) {
     mkdirSync(dirname(join(copy, file)), { recursive: true });
