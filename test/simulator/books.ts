@@ -19,6 +19,13 @@ import {
 import { insist } from "./insist.ts";
 
 const ETIMEDOUT = wireResult("ETIMEDOUT");
+const STOPS: ReadonlySet<string> = new Set([
+  "stop_vg",
+  "drop_vg",
+  "free_vg",
+  "rename_vg_before",
+  "setlockargs_vg_before",
+]);
 
 export interface BooksOptions {
   readonly beliefs: Beliefs;
@@ -26,6 +33,9 @@ export interface BooksOptions {
   readonly has_own_global_lock: boolean;
   /** What the lock manager holds for this host under "lockspace/resource". */
   readonly heldMode: (key: string) => HeldMode | null;
+  /** The version that the lock manager keeps beside a VG lock. */
+  readonly versionOf: (key: string) => number;
+  readonly isJoined: (vg_name: string) => boolean;
   /** Whether the journal has a persistent lock of the LV. */
   readonly isPersistent: (vg_name: string, lv_uuid: string) => boolean;
 }
@@ -51,7 +61,7 @@ export interface Books {
 }
 
 export function createBooks(options: BooksOptions): Books {
-  const { beliefs, clients, has_own_global_lock, heldMode, isPersistent } = options;
+  const { beliefs, clients, has_own_global_lock, heldMode, isPersistent, versionOf, isJoined } = options;
   const line = createLine();
   const contests = createContests();
   const doomed: string[] = [];
@@ -75,6 +85,25 @@ export function createBooks(options: BooksOptions): Books {
     const held = heldMode(key);
     const said = `${key} is granted as ${needed} but the lock manager has ${held ?? "nothing"}`;
     insist(held === "ex" || held === needed, said);
+  }
+
+  /** What vg_update announced is at the lock manager when the exclusive VG lock is released. */
+  function checkVersion(client: SimulatedClient, { name, mode, vg_name, version, opts }: Request): void {
+    const key = `lvm_${vg_name}/VGLK`;
+    if (name === "vg_update") {
+      const announced = opts.next_version ? versionOf(key) + 1 : version;
+      client.announced.set(key, announced);
+    } else if (name === "lock_vg" && mode !== "ex") {
+      const announced = client.announced.get(key) ?? 0;
+      client.announced.delete(key);
+      const text = `${key} has version ${versionOf(key)} after ${announced} was announced`;
+      insist(client.confused || versionOf(key) >= announced, text);
+    }
+  }
+
+  /** Who is told that a VG has stopped may rely on it: it is not joined any more. */
+  function checkStopped({ name, vg_name }: Request): void {
+    if (STOPS.has(name)) insist(!isJoined(vg_name), `${vg_name} is said to have stopped, and has been left`);
   }
 
   function forget(prefix: string): void {
@@ -112,7 +141,11 @@ export function createBooks(options: BooksOptions): Books {
         line.join(key, client);
     },
     told(client, request, { result, is_lost, ends_conversion }) {
-      if (result === 0) checkKilled(request, ends_conversion);
+      if (result === 0) {
+        checkKilled(request, ends_conversion);
+        checkStopped(request);
+        checkVersion(client, request);
+      }
       leaveLine(client, request, result === 0);
       // A stop that is told to be late goes on all the same.
       if (result !== ETIMEDOUT)

@@ -15,6 +15,8 @@ export interface SimulatedClient {
   outstanding: Request | null;
   /** Its transient locks, by "lockspace/resource". */
   readonly held: Map<string, HeldMode>;
+  /** The versions that it announced with vg_update, by VG lock. */
+  readonly announced: Map<string, number>;
   /** A reply did not reach it: it does nothing any more until its end is noticed. */
   broken: boolean;
   /** Somebody stopped what it held: what it has now is not known. */
@@ -22,7 +24,8 @@ export interface SimulatedClient {
 }
 
 export function createClient(id: number, plan: Plan): SimulatedClient {
-  return { id, plan, next_step: 0, outstanding: null, held: new Map(), broken: false, confused: false };
+  const books = { held: new Map(), announced: new Map(), broken: false, confused: false };
+  return { id, plan, next_step: 0, outstanding: null, ...books };
 }
 
 /** "lockspace/resource" of a lock request; null for others, and for a global lock that lives in some VG. */

@@ -68,6 +68,7 @@ export interface Cluster {
   /** Whether this life of a host has failed, or is over by now. */
   hasFailed(lockspace_name: string, life: HostLife): boolean;
   heldMode(host: ClusterHost, lockspace_name: string, name: string): HeldMode | null;
+  versionOf(lockspace_name: string, name: string): number;
   /** "lockspace/resource" of everything the host holds, orphans too. */
   heldBy(host: ClusterHost): string[];
   isJoined(host: ClusterHost, lockspace_name: string): boolean;
@@ -171,6 +172,7 @@ export function createCluster({ first_vg_name, devices, beliefsOf }: ClusterOpti
     heldMode(host, lockspace_name, name) {
       return lockspaces.get(lockspace_name)?.resources.get(name)?.holders.get(host.index)?.mode ?? null;
     },
+    versionOf: (lockspace_name, name) => lockspaces.get(lockspace_name)?.resources.get(name)?.r_version ?? 0,
     heldBy(host) {
       const held: string[] = [];
       for (const [lockspace_name, { resources }] of lockspaces) {

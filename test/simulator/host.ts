@@ -80,6 +80,11 @@ export function createHost(
       const slash = key.indexOf("/");
       return cluster.heldMode(host, key.slice(0, slash), key.slice(slash + 1));
     },
+    versionOf(key) {
+      const slash = key.indexOf("/");
+      return cluster.versionOf(key.slice(0, slash), key.slice(slash + 1));
+    },
+    isJoined: (vg_name) => cluster.isJoined(host, `lvm_${vg_name}`),
     isPersistent: (vg_name, lv_uuid) => journal.held(vg_name, lv_uuid)?.persistent === true,
   });
   const host: SimulatedHost = {
