@@ -20,6 +20,6 @@ const pv = {
   detail: "",
   keys: shown,
   reservation: "WEAR",
-  ptpl: false,
+  ptpl: 0,
 };
 process.stdout.write(`${JSON.stringify({ report: [{ device: [pv] }] })}\n`);
