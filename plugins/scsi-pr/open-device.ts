@@ -1,14 +1,14 @@
 import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from "node:fs";
 import { LIMITS } from "../../core/limits.ts";
-import { errnoName } from "../native/errno.ts";
 import { type BlockDeviceFacts, classify, readFacts } from "./block-device.ts";
 import { type MultipathPath, multipathCommands } from "./multipath-scripts.ts";
 import { nvmeCommands } from "./nvme-scripts.ts";
 import { perform, syncDevice } from "./perform.ts";
 import { refusedCommands } from "./refused-commands.ts";
 import type { PrAnswer, PrRefusal, ReservableDevice } from "./reservable.ts";
-import type { ScriptedCommands } from "./scripted-device.ts";
+import type { ScriptedCommands, ScriptedDevice } from "./scripted-device.ts";
 import { scsiCommands } from "./scsi-scripts.ts";
+import { openSgDevice } from "./sg-device.ts";
 
 /**
  * Read-only, although reservations are changed through it: the kernel takes PERSISTENT RESERVE OUT from a process with
@@ -25,12 +25,30 @@ const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
  * multipath map has the paths that the map has now; open it again to see others.
  */
 export function openReservable(path: string): PrAnswer<{ device: ReservableDevice }> {
+  const opened = openScripted(path);
+  if (opened.kind !== "done") return opened;
+  const { device } = opened;
+  const { transport, commands } = device;
+  return {
+    kind: "done",
+    device: syncDevice({
+      path,
+      transport,
+      commands,
+      performed: (exchange) => perform(device.fds(), exchange),
+      close: () => device.close(),
+    }),
+  };
+}
+
+/** Opens a device as `openReservable` does, with its commands as scripts, for running those of many devices side by side. */
+export function openScripted(path: string): PrAnswer<{ device: ScriptedDevice }> {
   const opened = openBlockDevice(path);
   if (opened.kind !== "opened") return opened;
   const what = classify(path, opened.facts);
   if (what.kind === "scsi" || what.kind === "nvme") {
     const commands = nexusCommands(what.kind, 0, path);
-    return { kind: "done", device: deviceOf(path, what.kind, [opened.fd], commands) };
+    return { kind: "done", device: deviceOf(path, what.kind, [opened], commands) };
   }
   // The map itself is not spoken to: its ioctl would go to whichever path is in use.
   closeSync(opened.fd);
@@ -113,51 +131,61 @@ function nexusCommands(transport: "scsi" | "nvme", path: number, device: string)
 
 function deviceOf(
   path: string,
-  transport: ReservableDevice["transport"],
-  fds: readonly number[],
+  transport: ScriptedDevice["transport"],
+  ends: readonly Opened[],
   commands: ScriptedCommands,
-): ReservableDevice {
-  let open = true;
-  return syncDevice({
+): ScriptedDevice {
+  let fds: readonly number[] = ends.map(({ fd }) => fd);
+  const async_fds = new Map<number, number | null>();
+  return {
     path,
     transport,
     commands,
-    // After close the numbers may belong to other files already; a command must never reach those.
-    performed: (exchange) =>
-      open
-        ? perform(fds, exchange)
-        : { kind: "failed", call: "command", errno: 9, detail: `${errnoName(9)}: the device is closed` },
-    close() {
-      if (!open) return;
-      open = false;
-      for (const fd of fds) closeSync(fd);
+    fds: () => fds,
+    asyncFd(index) {
+      const end = fds.length === 0 ? undefined : ends[index];
+      if (end === undefined) return null;
+      const known = async_fds.get(index);
+      if (known !== undefined) return known;
+      const made = openSgDevice(end.facts);
+      async_fds.set(index, made);
+      return made;
     },
-  });
+    close() {
+      for (const fd of [...fds, ...async_fds.values()]) if (fd !== null) closeSync(fd);
+      // The numbers may belong to other files from now on; a command must never reach those.
+      fds = [];
+      async_fds.clear();
+    },
+  };
 }
 
 function openMultipath(
   device: string,
   { kernel_name, slaves }: { kernel_name: string; slaves: readonly string[] },
-): PrAnswer<{ device: ReservableDevice }> {
+): PrAnswer<{ device: ScriptedDevice }> {
   if (slaves.length === 0) return { kind: "gone", detail: `${device}: the multipath map has no path` };
   if (slaves.length > LIMITS.pr_paths)
     return { kind: "failed", detail: `${device}: ${slaves.length} paths are more than ${LIMITS.pr_paths}` };
-  const fds: number[] = [];
+  const ends: Opened[] = [];
   const kinds = new Set<string>();
   const paths = slaves.map((name): MultipathPath => {
     const slave = `/dev/${name.replaceAll("!", "/")}`;
     const opened = openBlockDevice(slave);
     // A path that can't be opened is a lost path of a map that works through the others.
     if (opened.kind !== "opened") return { device: slave, commands: refusedCommands(opened) };
-    fds.push(opened.fd);
+    ends.push(opened);
     const what = classify(slave, opened.facts);
     kinds.add(what.kind);
     if (what.kind !== "scsi" && what.kind !== "nvme") {
       const detail = `${device}: its path ${name} is neither a SCSI disk nor a NVMe namespace`;
       return { device: slave, commands: refusedCommands({ kind: "unsupported", detail }) };
     }
-    return { device: slave, commands: nexusCommands(what.kind, fds.length - 1, `${device} through ${name}`) };
+    return {
+      device: slave,
+      commands: nexusCommands(what.kind, ends.length - 1, `${device} through ${name}`),
+    };
   });
   const map = { device, kernel_name, paths, needs_multipathd: !kinds.has("nvme") };
-  return { kind: "done", device: deviceOf(device, "multipath", fds, multipathCommands(map)) };
+  return { kind: "done", device: deviceOf(device, "multipath", ends, multipathCommands(map)) };
 }

@@ -2,7 +2,7 @@ import { ptr } from "bun:ffi";
 import { checkFd } from "../native/arguments.ts";
 import { errnoText, lastErrno, prepareErrno } from "../native/errno.ts";
 import { libc } from "../native/libc.ts";
-import { stableMemory } from "../native/structs.ts";
+import { type Struct, stableMemory } from "../native/structs.ts";
 import type { FailedOutcome, NvmeExchange, NvmeOutcome, ScsiExchange, ScsiOutcome } from "./exchange.ts";
 import { IOCTLS, NVME_COMMAND, SG_IO_HDR } from "./layouts.ts";
 
@@ -24,26 +24,41 @@ function addressOf(memory: Uint8Array): bigint {
   return BigInt(ptr(memory));
 }
 
-/** Sends one SCSI command through `fd`, a disk's block device or sg device. */
-export function performScsi(fd: number, exchange: ScsiExchange): ScsiOutcome | FailedOutcome {
-  const { cdb, data_out, answer_size_bytes, timeout_ms } = exchange;
-  prepareErrno();
-  const cdb_memory = stableMemory(cdb.length);
-  cdb_memory.set(cdb);
-  const data = stableMemory(data_out === null ? answer_size_bytes : data_out.length);
-  if (data_out !== null) data.set(data_out);
-  const sense = stableMemory(SENSE_SIZE_BYTES);
-  const header = SG_IO_HDR.allocate();
+/** A SCSI command in memory that the kernel may read and write: it has to live until the command has ended. */
+export interface ScsiRequest {
+  readonly header: Struct<typeof SG_IO_HDR.fields>;
+  readonly cdb: Uint8Array;
+  readonly data: Uint8Array;
+  readonly sense: Uint8Array;
+  readonly has_answer: boolean;
+}
+
+/** Lays a command out for the kernel. */
+export function scsiRequest({ cdb, data_out, answer_size_bytes, timeout_ms }: ScsiExchange): ScsiRequest {
+  const request = {
+    header: SG_IO_HDR.allocate(),
+    cdb: stableMemory(cdb.length),
+    data: stableMemory(data_out === null ? answer_size_bytes : data_out.length),
+    sense: stableMemory(SENSE_SIZE_BYTES),
+    has_answer: data_out === null,
+  };
+  request.cdb.set(cdb);
+  if (data_out !== null) request.data.set(data_out);
+  const { header } = request;
   header.set("interface_id", SG_INTERFACE_ID);
   header.set("dxfer_direction", data_out === null ? SG_DXFER_FROM_DEV : SG_DXFER_TO_DEV);
   header.set("cmd_len", cdb.length);
   header.set("mx_sb_len", SENSE_SIZE_BYTES);
-  header.set("dxfer_len", data.length);
-  header.set("dxferp", addressOf(data));
-  header.set("cmdp", addressOf(cdb_memory));
-  header.set("sbp", addressOf(sense));
+  header.set("dxfer_len", request.data.length);
+  header.set("dxferp", addressOf(request.data));
+  header.set("cmdp", addressOf(request.cdb));
+  header.set("sbp", addressOf(request.sense));
   header.set("timeout", timeout_ms);
-  if (libc().ioctl(checkFd(fd), IOCTLS.SG_IO, header.bytes) !== 0) return failed("ioctl(SG_IO)");
+  return request;
+}
+
+/** How a command ended, from what the kernel wrote into its header. */
+export function scsiOutcome({ header, data, sense, has_answer }: ScsiRequest): ScsiOutcome {
   // What did not come is counted by the driver; a count outside of the buffer is a driver's defect and counts as nothing.
   const resid = Math.min(Math.max(header.get("resid"), 0), data.length);
   return {
@@ -51,8 +66,16 @@ export function performScsi(fd: number, exchange: ScsiExchange): ScsiOutcome | F
     status: header.get("status"),
     host_status: header.get("host_status"),
     sense: sense.slice(0, Math.min(header.get("sb_len_wr"), SENSE_SIZE_BYTES)),
-    answer: data_out === null ? data.slice(0, data.length - resid) : new Uint8Array(),
+    answer: has_answer ? data.slice(0, data.length - resid) : new Uint8Array(),
   };
+}
+
+/** Sends one SCSI command through `fd`, a disk's block device or sg device, and waits for its end. */
+export function performScsi(fd: number, exchange: ScsiExchange): ScsiOutcome | FailedOutcome {
+  prepareErrno();
+  const request = scsiRequest(exchange);
+  if (libc().ioctl(checkFd(fd), IOCTLS.SG_IO, request.header.bytes) !== 0) return failed("ioctl(SG_IO)");
+  return scsiOutcome(request);
 }
 
 /** Sends one NVMe command through `fd`, a namespace's block device. */

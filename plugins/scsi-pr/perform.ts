@@ -1,17 +1,23 @@
-import { assert, unreachable } from "../../core/assert.ts";
-import type { Exchange, Outcome, Script } from "./exchange.ts";
+import { unreachable } from "../../core/assert.ts";
+import type { Exchange, FailedOutcome, Outcome, Script } from "./exchange.ts";
 import { askMultipathd } from "./multipathd.ts";
 import { performNvme, performScsi } from "./passthrough.ts";
 import type { ReservableDevice } from "./reservable.ts";
 import { DEVICE_COMMANDS, type ScriptedCommands } from "./scripted-device.ts";
 
+const EBADF = 9;
+
 /** Performs one exchange in this thread and blocks it meanwhile. `fds` has the device's open descriptors by path. */
 export function perform(fds: readonly number[], exchange: Exchange): Outcome {
   switch (exchange.kind) {
-    case "scsi":
-      return performScsi(descriptor(fds, exchange.path), exchange);
-    case "nvme":
-      return performNvme(descriptor(fds, exchange.path), exchange);
+    case "scsi": {
+      const fd = descriptor(fds, exchange.path);
+      return typeof fd === "number" ? performScsi(fd, exchange) : fd;
+    }
+    case "nvme": {
+      const fd = descriptor(fds, exchange.path);
+      return typeof fd === "number" ? performNvme(fd, exchange) : fd;
+    }
     case "multipathd":
       return askMultipathd(exchange.command);
     case "pause":
@@ -22,10 +28,8 @@ export function perform(fds: readonly number[], exchange: Exchange): Outcome {
   }
 }
 
-function descriptor(fds: readonly number[], path: number): number {
-  const fd = fds[path];
-  assert(fd !== undefined, `path ${path} of ${fds.length} is open`);
-  return fd;
+function descriptor(fds: readonly number[], path: number): number | FailedOutcome {
+  return fds[path] ?? { kind: "failed", call: "command", errno: EBADF, detail: "the device is closed" };
 }
 
 /** Runs a script to its end, each exchange by `performed`. */

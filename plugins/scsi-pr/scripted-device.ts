@@ -15,6 +15,18 @@ export type ScriptedCommands = {
   ) => Script<ReturnType<ReservableDevice[Name]>>;
 };
 
+/** An open device whose commands are scripts. */
+export interface ScriptedDevice {
+  readonly path: string;
+  readonly transport: ReservableDevice["transport"];
+  readonly commands: ScriptedCommands;
+  /** The open descriptors of its paths, by an exchange's `path`; empty once it is closed. */
+  fds(): readonly number[];
+  /** A descriptor through which commands of a path can be sent without waiting for their end; null where there is no such way. */
+  asyncFd(path: number): number | null;
+  close(): void;
+}
+
 /** The names of all commands, for wrapping them one by one. */
 export const DEVICE_COMMANDS = [
   "readKeys",
@@ -30,3 +42,24 @@ export const DEVICE_COMMANDS = [
   "clear",
   "preempt",
 ] as const satisfies readonly DeviceCommand[];
+
+/** The commands of a device that answers at once, as scripts without an exchange. */
+export function commandsOf(device: ReservableDevice): ScriptedCommands {
+  return eachCommand((name) => {
+    // Each name's call and answer belong together; that is beyond what the checker can follow through a loop.
+    const command = device[name] as (...call: readonly unknown[]) => unknown;
+    // biome-ignore lint/correctness/useYield: a script without an exchange is what this is.
+    return function* (...call: readonly unknown[]) {
+      return command(...call);
+    };
+  });
+}
+
+/** Makes a table of commands, one by one. What `make` gives has to be the named command. */
+export function eachCommand(
+  make: (name: DeviceCommand) => (...call: readonly unknown[]) => Script<unknown>,
+): ScriptedCommands {
+  const made: Partial<Record<DeviceCommand, unknown>> = {};
+  for (const name of DEVICE_COMMANDS) made[name] = make(name);
+  return made as ScriptedCommands;
+}

@@ -3,6 +3,8 @@
  * the thread that decides. Every command that changes something is followed by reading back: what the device then says is what
  * counts, not the status of the command.
  */
+import type { Script } from "../exchange.ts";
+import { runScript } from "../perform.ts";
 import type {
   PrAnswer,
   PrCapabilities,
@@ -13,6 +15,7 @@ import type {
   ReservationKey,
   ReservationType,
 } from "../reservable.ts";
+import { commandsOf, type ScriptedCommands } from "../scripted-device.ts";
 
 /** Who is registered and what is reserved. A key that is registered through several nexus is listed as often. */
 export interface DeviceState {
@@ -71,21 +74,36 @@ export interface Commanded {
 export type StateAnswer = ({ readonly kind: "state" } & { readonly state: DeviceState }) | PrRefusal;
 export type JobAnswer = Inspection | Commanded | PrRefusal;
 
+/** What a job is done on. */
+export interface JobDevice {
+  readonly transport: ReservableDevice["transport"];
+  readonly commands: ScriptedCommands;
+}
+
 /** Does a job on an open device. It blocks for as long as the device takes to answer. */
 export function runJob(device: ReservableDevice, job: Job): JobAnswer {
+  const commands = commandsOf(device);
+  return runScript(jobScript({ transport: device.transport, commands }, job), () => ({ kind: "paused" }));
+}
+
+/** A job as a script, so that those of many devices can go on side by side. */
+export function jobScript(device: JobDevice, job: Job): Script<JobAnswer> {
   return job.kind === "inspect" ? inspect(device, job) : command(device, job.command);
 }
 
-function inspect(device: ReservableDevice, scope: InspectionScope): Inspection | PrRefusal {
+function* inspect(
+  { transport, commands }: JobDevice,
+  scope: InspectionScope,
+): Script<Inspection | PrRefusal> {
   // Capabilities first: a device without persistent reservations is best known by its refusal of this one.
-  const capabilities = scope.capabilities ? device.readCapabilities() : null;
+  const capabilities = scope.capabilities ? yield* commands.readCapabilities() : null;
   if (capabilities !== null && capabilities.kind !== "done") return capabilities;
-  const read = readState(device);
+  const read = yield* readState(commands);
   if (read.kind !== "state") return read;
-  const full = scope.full_status ? device.readFullStatus() : null;
+  const full = scope.full_status ? yield* commands.readFullStatus() : null;
   return {
     kind: "inspected",
-    transport: device.transport,
+    transport,
     state: read.state,
     capabilities: capabilities?.capabilities ?? null,
     // Many targets have no READ FULL STATUS; keys and reservation are the answer then.
@@ -93,17 +111,18 @@ function inspect(device: ReservableDevice, scope: InspectionScope): Inspection |
   };
 }
 
-function command(device: ReservableDevice, wanted: PrCommand): Commanded | PrRefusal {
-  const before = wanted.op === "registerAndIgnore" ? readState(device) : null;
+function* command({ commands }: JobDevice, wanted: PrCommand): Script<Commanded | PrRefusal> {
+  const before = wanted.op === "registerAndIgnore" ? yield* readState(commands) : null;
   if (before !== null && before.kind !== "state") return before;
-  const answer = send(device, wanted);
-  return { kind: "commanded", before: before?.state ?? null, answer, after: readState(device) };
+  const answer = yield* send(commands, wanted);
+  const after = yield* readState(commands);
+  return { kind: "commanded", before: before?.state ?? null, answer, after };
 }
 
-function readState(device: ReservableDevice): StateAnswer {
-  const keys = device.readKeys();
+function* readState(commands: ScriptedCommands): Script<StateAnswer> {
+  const keys = yield* commands.readKeys();
   if (keys.kind !== "done") return keys;
-  const reservation = device.readReservation();
+  const reservation = yield* commands.readReservation();
   if (reservation.kind !== "done") return reservation;
   return {
     kind: "state",
@@ -111,19 +130,19 @@ function readState(device: ReservableDevice): StateAnswer {
   };
 }
 
-function send(device: ReservableDevice, wanted: PrCommand): PrAnswer<object> {
+function send(commands: ScriptedCommands, wanted: PrCommand): Script<PrAnswer<object>> {
   switch (wanted.op) {
     case "register":
-      return device.register(wanted);
+      return commands.register(wanted);
     case "registerAndIgnore":
-      return device.registerAndIgnore(wanted);
+      return commands.registerAndIgnore(wanted);
     case "reserve":
-      return device.reserve(wanted);
+      return commands.reserve(wanted);
     case "release":
-      return device.release(wanted);
+      return commands.release(wanted);
     case "clear":
-      return device.clear(wanted);
+      return commands.clear(wanted);
     case "preempt":
-      return device.preempt(wanted);
+      return commands.preempt(wanted);
   }
 }
