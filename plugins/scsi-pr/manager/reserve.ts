@@ -38,17 +38,38 @@ export function reserveDevice(
   if (registered.kind !== "done") return registered;
   if (step === "preempt" && remove !== null) {
     const preempted = device.preempt({ key, remove, type, abort: true });
+    changed.preempted = preempted.kind === "done" || mayHavePreempted(device, key, remove, preempted);
     if (preempted.kind !== "done") return preempted;
-    changed.preempted = true;
   }
   // The holder may reserve again with the same type (SPC-4 5.13.7); that is how it is known that this very nexus holds it. Where every
   // registrant may write it need not, and of a multipath map's paths only the one that reserved once could.
   const isProven = step === "keep" && type !== "WE";
   const reserved = isProven ? DONE : device.reserve({ key, type });
   if (reserved.kind === "conflict") return explainConflict(device, key, reserved);
+  // Also for a command whose answer was lost: releasing what is not held does nothing.
+  if (step === "take" && mayHaveHappened(reserved)) changed.reserved = true;
   if (reserved.kind !== "done") return reserved;
-  if (step === "take") changed.reserved = true;
   return verifyHeld(device, { key, remove: step === "preempt" && remove !== key ? remove : null, type });
+}
+
+/** Whether the device may have carried a command out: a device that went away may have done so before. */
+function mayHaveHappened({ kind }: Done): boolean {
+  return kind === "done" || kind === "gone" || kind === "failed";
+}
+
+/**
+ * Whether a PREEMPT that did not succeed cut the other host off all the same: its answer may have been lost. In doubt it did,
+ * because giving the device back would let that host write again.
+ */
+function mayHavePreempted(
+  device: ReservableDevice,
+  key: ReservationKey,
+  remove: ReservationKey,
+  refused: PrRefusal,
+): boolean {
+  if (!mayHaveHappened(refused)) return false;
+  const read = device.readKeys();
+  return read.kind !== "done" || remove === key || !read.keys.includes(remove);
 }
 
 /** Registers the key through this nexus, unless it is there already; any other key of this nexus is left alone. */
@@ -66,7 +87,8 @@ function registerOwn(
     return { kind: "conflict", detail };
   }
   const answer = registerFrom(device, 0n, key, warn);
-  if (answer.kind === "done") changed.registered = true;
+  // Also for a command whose answer was lost: undoing what was not done meets a conflict, and that is all.
+  if (mayHaveHappened(answer)) changed.registered = true;
   if (answer.kind !== "conflict") return answer;
   const read = device.readKeys();
   const listed = read.kind === "done" ? ` (registered: ${describeKeys(read.keys)})` : "";

@@ -114,7 +114,7 @@ function openAgain(state: LockspaceState, held: HeldPv): void {
 }
 
 function stolen(path: string, { key }: LockspaceState): string {
-  return `${path} is reserved with ${describeKey(key)}, but not by this host: another host uses the same key`;
+  return `${path} is reserved with ${describeKey(key)}, but not by this host as it is now: another host uses the same key, or this host's initiator has changed (a new session after the storage was away)`;
 }
 
 /**

@@ -167,6 +167,19 @@ describe("a start", () => {
   });
 });
 
+test("a start whose RESERVE was carried out though its answer was lost gives the device back", async () => {
+  const world = createWorld({ disks_per_vg: 1 });
+  const [disk] = world.disks("vg0");
+  disk?.before((_nexus, command) => {
+    if (command !== "reserve") return undefined;
+    disk.before(null);
+    disk.open("host1").reserve({ key: keyOf(1), type: "WE" });
+    return { kind: "gone", detail: "the answer was lost" };
+  });
+  expect(refusal(await (await vgOn(world, 1)).start()).code).toBe("EDEVOPEN");
+  expect(disk && stateOf(disk)).toEqual({ registered: [], reservation: null });
+});
+
 test("a start that fails at any command leaves every device as it was", () => {
   const before = fc.record({
     registered: fc.boolean(),

@@ -77,6 +77,22 @@ describe("a take-over", () => {
     expect(second?.write("host1")).toBe("conflict");
   });
 
+  test("whose answer was lost counts as done where the other host is gone, and stays", async () => {
+    const world = createWorld({ disks_per_vg: 1 });
+    done(await (await vgOn(world, 1)).start());
+    const [disk] = world.disks("vg0");
+    disk?.before((nexus, command) => {
+      if (nexus !== "host2" || command !== "preempt") return undefined;
+      disk.before(null);
+      disk.open("host2").preempt({ key: keyOf(2), remove: keyOf(1), type: "WE", abort: true });
+      return { kind: "gone", detail: "the answer was lost" };
+    });
+    const b = await vgOn(world, 2);
+    expect(refusal(await b.start(removing(1))).code).toBe("EDEVOPEN");
+    expect(disk?.write("host1")).toBe("conflict");
+    done(await b.start());
+  });
+
   test("from this host's own key ends what an initiator that is gone has left", async () => {
     const world = createWorld();
     done(await (await vgOn(world, 1, { nexus: "before the reboot" })).start());
