@@ -28,22 +28,27 @@ export function readHostLease(path: string, geometry: Geometry, host_id: number)
   return sector === null ? null : decodeHostLease(sector);
 }
 
-/**
- * The times of last renewal of all hosts that have a lease in use, by host_id, each in its own host's clock. Null when the leases
- * can't be read.
- */
-export function readRenewals(path: string, geometry: Geometry): ReadonlyMap<number, number> | null {
+/** The leases of all hosts that have theirs in use, by host_id. Null when they can't be read. */
+export function readHostLeases(
+  path: string,
+  geometry: Geometry,
+): ReadonlyMap<number, HostLeaseRecord> | null {
   const { sector_size_bytes } = geometry;
   const size_bytes = hostIdMax(geometry) * sector_size_bytes;
   const area = readDirectly(path, size_bytes, 0);
   if (area === null) return null;
-  const renewals = new Map<number, number>();
+  const leases = new Map<number, HostLeaseRecord>();
   for (let begin = 0; begin < size_bytes; begin += sector_size_bytes) {
     const lease = decodeHostLease(area.subarray(begin, begin + sector_size_bytes));
-    if (lease !== null && lease.timestamp_s !== 0)
-      renewals.set(begin / sector_size_bytes + 1, lease.timestamp_s);
+    if (lease !== null && lease.timestamp_s !== 0) leases.set(begin / sector_size_bytes + 1, lease);
   }
-  return renewals;
+  return leases;
+}
+
+/** When the hosts whose leases are in use renewed them last, each in its own host's clock. Null when they can't be read. */
+export function readRenewals(path: string, geometry: Geometry): ReadonlyMap<number, number> | null {
+  const leases = readHostLeases(path, geometry);
+  return leases === null ? null : new Map([...leases].map(([id, { timestamp_s }]) => [id, timestamp_s]));
 }
 
 function readDirectly(path: string, size_bytes: number, offset_bytes: number): Uint8Array | null {

@@ -43,7 +43,7 @@ export async function join(
       ? refuseFor(rv, `${lockspace_name} can't be configured`)
       : global_lock;
   }
-  if (added === "new") await waitForRenewals(state, prepared, since);
+  if (added === "new") await waitForRenewals(state, prepared, since, began_ms);
   state.joined = true;
   state.told_lost = false;
   const generation = ownGeneration(state, prepared);

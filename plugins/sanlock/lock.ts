@@ -7,6 +7,7 @@ import { type LockspaceState, leaseOf, type Prepared, REMOVED_NAME } from "./loc
 import { noteConnection } from "./lost.ts";
 import { refuseFor } from "./refusals.ts";
 import { ERRNO, isLeaseDamaged, SANLK } from "./return-codes.ts";
+import { refuseOverStranger } from "./strangers.ts";
 import { decodeValueBlock, UNWRITTEN } from "./value-block.ts";
 
 type Locked = Answer<LockResults>;
@@ -23,6 +24,8 @@ export function lock(state: LockspaceState, prepared: Prepared, call: LockCall):
     const adopted = adopt(state, prepared, call, lease);
     if (adopted !== null) return adopted;
   }
+  const stranger = refuseOverStranger(state, prepared, call.mode, lease);
+  if (stranger !== null) return stranger;
   let acquired = acquire(state, prepared, call, lease, 0);
   if (isLeaseDamaged(acquired.rv) && call.repair) {
     const rv = state.tools.client.writeResource(lease, writeFlags(state.tools.client, prepared.using_caw));

@@ -55,6 +55,8 @@ export interface LockspaceState {
   readonly slots: SlotMap;
   readonly turns: Turns;
   owner_cache: OwnerCache | null;
+  /** Until then no host can hold a lock without sanlock knowing it. */
+  no_strangers_until_ms: number;
   /** Since when a shared lock of the one LV that was refused last has been refused. */
   shared_refusals: { readonly name: string; readonly since_ms: number } | null;
 }
@@ -73,6 +75,7 @@ export function createLockspaceState(identity: LockspaceIdentity, tools: Tools):
     slots: createSlotMap(),
     turns: createTurns(),
     owner_cache: null,
+    no_strangers_until_ms: 0,
     shared_refusals: null,
   };
 }

@@ -30,14 +30,17 @@ export function renewalsOf({ path, geometry }: Prepared): Renewals {
  * Waits until every other host has renewed its lease since `since`. A host learns of others only when it renews, every two
  * I/O timeouts, and until then takes a newcomer for absent: sanlock then gives it an exclusive lease over the newcomer's shared
  * one (host_live in resource.c of 3.8.5 and later; seen on a loaded machine). The join itself lasts about as long as a
- * renewal's interval, so that there is rarely anything to wait for. A host that does not renew within three I/O timeouts is gone.
+ * renewal's interval, so that there is rarely anything to wait for. A host that does not renew within three I/O timeouts is gone;
+ * should it come back, its own lvmlockd looks for strangers (strangers.ts).
  */
 export async function waitForRenewals(
   { identity }: LockspaceState,
   { path, geometry, io_timeout_s }: Prepared,
   since: Renewals,
+  began_ms: number,
 ): Promise<void> {
-  const patience_ms = 3000 * (io_timeout_s || IO_TIMEOUT_DEFAULT_S);
+  const timeout_ms = 1000 * (io_timeout_s || IO_TIMEOUT_DEFAULT_S);
+  const patience_ms = 3 * timeout_ms;
   const until_ms = performance.now() + patience_ms;
   const others = [...since].filter(([host_id]) => host_id !== identity.host_id);
   if (others.length === 0) return;
@@ -47,5 +50,7 @@ export async function waitForRenewals(
     await Bun.sleep(DEADLINES.sanlock_renewal_look_ms);
   }
   // What a host has read at its renewal it looks through in its main loop, which comes round once a second.
-  await Bun.sleep(DEADLINES.sanlock_check_ms);
+  // A host that has just seen no stranger does not look again within an I/O timeout; only nodelay could be quicker than that.
+  const unseen_ms = began_ms + timeout_ms - performance.now();
+  await Bun.sleep(Math.max(DEADLINES.sanlock_check_ms, unseen_ms));
 }

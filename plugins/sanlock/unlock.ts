@@ -6,6 +6,7 @@ import { type LockspaceState, leaseOf, type Prepared, REMOVED_NAME } from "./loc
 import { noteConnection } from "./lost.ts";
 import { refuseFor } from "./refusals.ts";
 import { ERRNO, isNoDaemon, returnValueText } from "./return-codes.ts";
+import { refuseOverStranger } from "./strangers.ts";
 import { encodeValueBlock } from "./value-block.ts";
 
 type Answered = Answer<{ lm_result: number }>;
@@ -18,6 +19,8 @@ export function convert(state: LockspaceState, prepared: Prepared, call: Convert
   const found = leaseOf(state, prepared, resource);
   if (found.kind === "wrong") return refuse("EARGS", found.problem);
   const lease = found.args;
+  const stranger = refuseOverStranger(state, prepared, mode, lease);
+  if (stranger !== null) return stranger;
   if (from === "ex") {
     const rv = writeVersion(state, prepared, resource, lease, r_version);
     if (rv < 0) return refuseFor(rv, `the value block of ${lease.name} can't be set`);

@@ -1,0 +1,138 @@
+/** Exclusive leases beside hosts that have started the VG and that sanlock has not met. */
+import { afterEach, describe, expect, test } from "bun:test";
+import { closeSync, openSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import type { HostInfo } from "../../../plugins/sanlock/client.ts";
+import { HOST_STATE } from "../../../plugins/sanlock/flags.ts";
+import type { Scratch } from "../../rig/scratch.ts";
+import { fakeClient, fakeHandle, fakeTools, VG } from "./fake-client.ts";
+
+const scratches: Scratch[] = [];
+afterEach(() => {
+  for (const scratch of scratches.splice(0)) scratch.remove();
+});
+
+const host = (host_id: number, generation: number): HostInfo => ({
+  host_id,
+  generation,
+  timestamp_s: 5,
+  io_timeout_s: 10,
+  flags: HOST_STATE.LIVE,
+});
+
+/** A joined handle; this host is host 1. What sanlock knows, who owns the lease and what was asked for can be seen and changed. */
+async function joinedBeside(known: readonly HostInfo[], owners: readonly HostInfo[]) {
+  const sanlock = { rv: 0, known, owners, acquired: 0, converted: 0, looks: 0 };
+  const fake = fakeTools(
+    fakeClient(
+      {},
+      {
+        hosts: () => {
+          sanlock.looks++;
+          return { rv: sanlock.rv, hosts: [host(1, 1), ...sanlock.known] };
+        },
+        readOwners: () => ({ rv: 0, owners: sanlock.owners }),
+        acquire: () => {
+          sanlock.acquired++;
+          return { rv: 0, owner: null, owner_name: "" };
+        },
+        convert: () => {
+          sanlock.converted++;
+          return 0;
+        },
+      },
+    ),
+  );
+  scratches.push(fake.scratch);
+  const path = fake.scratch.file("vg-lvmlock");
+  writeFileSync(path, "");
+  truncateSync(path, 70 * 1024 * 1024);
+  const handle = fakeHandle(fake.tools);
+  await handle.prepare({ repair: false });
+  await handle.join({ adopt: "no", nodelay: false, repair: false });
+  const starts = (host_id: number, generation: number): void => {
+    const sector = new DataView(new ArrayBuffer(512));
+    sector.setUint32(0, 0x12212010, true);
+    sector.setBigUint64(40, BigInt(generation), true);
+    sector.setBigUint64(152, 9n, true);
+    const fd = openSync(path, "r+");
+    writeSync(fd, new Uint8Array(sector.buffer), 0, 512, (host_id - 1) * 512);
+    closeSync(fd);
+  };
+  const lock = (mode: "sh" | "ex") =>
+    handle.lock({
+      resource: VG,
+      mode,
+      adopt: "no",
+      repair: false,
+      persistent: false,
+      patience_ms: 0,
+    });
+  const convert = () => handle.convert({ resource: VG, from: "sh", mode: "ex", r_version: 0 });
+  sanlock.looks = 0;
+  return { sanlock, lock, convert, starts };
+}
+
+describe("a lock that a host holds which sanlock has not met", () => {
+  test("is not taken away by an exclusive one, and sanlock is not even asked", async () => {
+    const { sanlock, lock, starts } = await joinedBeside([], [host(2, 1)]);
+    starts(2, 1);
+    expect(await lock("ex")).toMatchObject({
+      kind: "refused",
+      code: "EAGAIN",
+      retry: "soon",
+      owner: { host_id: 2 },
+    });
+    expect(sanlock.acquired).toBe(0);
+  });
+
+  test("is not taken away by a conversion either", async () => {
+    const { sanlock, lock, convert, starts } = await joinedBeside([], [host(2, 1)]);
+    starts(2, 1);
+    await lock("sh");
+    expect(await convert()).toMatchObject({ kind: "refused", code: "EAGAIN", retry: "soon" });
+    expect(sanlock.converted).toBe(0);
+  });
+
+  test("is respected as well when sanlock knows an earlier life of that host", async () => {
+    const { lock, starts } = await joinedBeside([host(2, 3)], [host(2, 4)]);
+    starts(2, 4);
+    expect(await lock("ex")).toMatchObject({ kind: "refused", code: "EAGAIN" });
+  });
+
+  test("can be shared", async () => {
+    const { lock, starts } = await joinedBeside([], [host(2, 1)]);
+    starts(2, 1);
+    expect(await lock("sh")).toMatchObject({ kind: "done" });
+  });
+});
+
+describe("an exclusive lock", () => {
+  test("is asked for as soon as sanlock has met the other host: then sanlock decides", async () => {
+    const { sanlock, lock, starts } = await joinedBeside([], [host(2, 1)]);
+    starts(2, 1);
+    expect(await lock("ex")).toMatchObject({ kind: "refused" });
+    sanlock.known = [host(2, 1)];
+    expect(await lock("ex")).toMatchObject({ kind: "done" });
+  });
+
+  test("does not wait for a host that is still starting and holds nothing", async () => {
+    const { lock, starts } = await joinedBeside([], []);
+    starts(2, 1);
+    expect(await lock("ex")).toMatchObject({ kind: "done" });
+  });
+
+  test("is asked for at once while sanlock has not looked at any host, because it then takes all for alive", async () => {
+    const { sanlock, lock, starts } = await joinedBeside([], [host(2, 1)]);
+    starts(2, 1);
+    sanlock.rv = -11;
+    expect(await lock("ex")).toMatchObject({ kind: "done" });
+  });
+
+  test("costs no second look within an I/O timeout when nobody was a stranger", async () => {
+    const { sanlock, lock } = await joinedBeside([], []);
+    await lock("ex");
+    await lock("ex");
+    await lock("ex");
+    expect(sanlock.looks).toBe(1);
+  });
+});
