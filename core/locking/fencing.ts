@@ -50,7 +50,9 @@ export function recover(state: State, resource: Resource, refused: Refused): Ref
 function makeFence(state: State, lockspace: Lockspace, host_id: number, generation: number): Fence | null {
   const { fences } = lockspace;
   if (fences.length >= LIMITS.fence_history) {
-    const oldest = fences.findIndex((fence) => fence.state === "removed" || fence.state === "failed");
+    const isOver = ({ state: reached, call }: Fence): boolean =>
+      call === null && (reached === "removed" || reached === "failed");
+    const oldest = fences.findIndex(isOver);
     if (oldest < 0) return null;
     fences.splice(oldest, 1);
   }
