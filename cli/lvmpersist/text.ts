@@ -113,7 +113,7 @@ export function deviceTable(report: RunReport): string[] {
     result,
     state === null
       ? "?"
-      : `${new Set(state.keys).size} keys, ${state.reservation === null ? "not reserved" : nameReservation(state.reservation)}`,
+      : `${state.keys.length} registered, ${state.reservation === null ? "not reserved" : nameReservation(state.reservation)}`,
     [problem?.detail ?? "", result === "failed" || result === "undone" ? "" : detail]
       .filter((text) => text !== "")
       .join("; "),

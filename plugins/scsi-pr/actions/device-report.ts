@@ -53,11 +53,14 @@ function resultOf(one: Running, { undone, interruption }: ReportSource): Verdict
   const stopped: Problem | null =
     interruption === null ? null : { kind: "interrupted", detail: interruption };
   const problem = one.problem ?? (one.is_through ? null : stopped);
-  if (undone === null) {
-    if (problem === null) return { result: "done", problem: null, detail: "" };
-    return { result: one.is_unknown ? "left" : "failed", problem, detail: "" };
+  const own = undone?.get(one.device);
+  if (own === undefined) {
+    return { result: problem === null ? "done" : "failed", problem, detail: "" };
   }
-  const { changed, stays } = undone.get(one.device) ?? { changed: false, stays: "" };
+  const { changed, stays } = own;
+  if (stays === "" && one.is_unknown) {
+    return { result: "left", problem, detail: "it can't be read, so it is not known what it did" };
+  }
   if (stays !== "") return { result: "left", problem, detail: stays };
   if (one.problem !== null) return { result: "failed", problem, detail: "" };
   return { result: changed ? "undone" : "untouched", problem, detail: "" };

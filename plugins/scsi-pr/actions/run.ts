@@ -39,8 +39,12 @@ export async function carryOut(
     await runPhase(team, running, phase, watch);
   }
   const ended = running.some(({ problem }) => problem !== null) || interruption !== null;
-  const undone =
-    ended && plan.on_failure === "undo" ? await undoAll(team, { running, inspections, watch }) : null;
+  // Where the others go on, a device that failed is still set back by itself: clear may have registered us there.
+  const setBack =
+    plan.on_failure === "undo"
+      ? running
+      : running.filter(({ problem, is_through }) => problem !== null || !is_through);
+  const undone = ended ? await undoAll(team, { running: setBack, inspections, watch }) : null;
   const devices = plan.devices.map((_, device) =>
     reportOf({ path: team.paths[device] ?? "", device, plan, inspections, running, undone, interruption }),
   );

@@ -124,7 +124,7 @@ export function registerStep({ our_key, aptpl }: StartRequest): Step {
 }
 
 const SAME_KEY =
-  "where that is our own key, another nexus has it, of an earlier boot or of a host with the same key; lvmpersist clear frees it";
+  "where that is our own key, another nexus has it, of an earlier boot or of a host with the same key; lvmpersist clear on another host frees it";
 
 /**
  * RESERVE. Two hosts that start together may both find no reservation; with the types that admit registrants the later one is

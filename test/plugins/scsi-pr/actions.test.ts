@@ -379,6 +379,16 @@ describe("clear", () => {
     expect(prints(disks)).toEqual([" | none", " | none"]);
   });
 
+  test("takes its own registration off again where it could not clear", async () => {
+    const disks = disksOf(2);
+    await act(disks, B, start(2n));
+    refuseAt(disks[1] as FakeDisk, "clear", CONFLICT);
+    const report = await act(disks, A, clear(1n));
+    expect(report.result).toBe("partial");
+    expect(results(report)).toEqual(["done", "failed"]);
+    expect(prints(disks)).toEqual([" | none", "b:0x2 | WE b"]);
+  });
+
   test("passes over devices without persistent reservations, and over clean ones", async () => {
     const disks = disksOf(2);
     await act(disks.slice(1), A, start(1n));
