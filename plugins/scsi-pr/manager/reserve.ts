@@ -82,10 +82,7 @@ function registerOwn(
 ): Done {
   const known = registerFrom(device, key, key, warn);
   if (known.kind !== "conflict") return known;
-  if (step === "keep") {
-    const detail = `${device.path} is reserved with this host's own ${describeKey(key)}, but through another initiator${initiators(device, key)}: another host has the same host_id or key, or this host's initiator has changed. If no other host uses the key, take the VG over from it with lvmlockctl takeover`;
-    return { kind: "conflict", detail };
-  }
+  if (step === "keep") return { kind: "conflict", detail: anotherInitiator(device, key) };
   const answer = registerFrom(device, 0n, key, warn);
   // Also for a command whose answer was lost: undoing what was not done meets a conflict, and that is all.
   if (mayHaveHappened(answer)) changed.registered = true;
@@ -94,6 +91,21 @@ function registerOwn(
   const listed = read.kind === "done" ? ` (registered: ${describeKeys(read.keys)})` : "";
   const detail = `this host is registered on ${device.path} with a key that is not ${describeKey(key)}${listed}: end that with lvmpersist stop --ourkey KEY first`;
   return { kind: "conflict", detail };
+}
+
+/**
+ * Why a device that is reserved with this host's key is not this host's all the same, as a sentence; null when it is. Asking is a
+ * REGISTER of the key by itself, which changes nothing.
+ */
+export function whyNotThisHost(device: ReservableDevice, key: ReservationKey): string | null {
+  const read = device.readNexuses({ key });
+  if (read.kind !== "done") return read.kind === "conflict" ? anotherInitiator(device, key) : read.detail;
+  const isElsewhere = read.nexuses.every(({ state }) => state === "unregistered");
+  return isElsewhere ? anotherInitiator(device, key) : null;
+}
+
+function anotherInitiator(device: ReservableDevice, key: ReservationKey): string {
+  return `${device.path} is reserved with this host's own ${describeKey(key)}, but through another initiator${initiators(device, key)}: another host has the same host_id or key, or this host's initiator has changed. If no other host uses the key, take the VG over from it with lvmlockctl takeover`;
 }
 
 function registerFrom(

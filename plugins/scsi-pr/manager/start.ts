@@ -11,13 +11,13 @@ import {
 import { parseReservationKey } from "../keys.ts";
 import type { PrRefusal, ReservationKey } from "../reservable.ts";
 import { closeAll, type HeldPv, observeAll, type Seen } from "./devices.ts";
-import { describeKey } from "./holder.ts";
+import { describeKey, ownerOf } from "./holder.ts";
 import { whyForeign } from "./lock-args.ts";
 import { type LockspaceState, logLine } from "./lockspace-state.ts";
 import { ownKey } from "./own-key.ts";
-import { planStart, type Step } from "./plan.ts";
+import { type Plan, planStart, type Step } from "./plan.ts";
 import type { Pv } from "./pv-source.ts";
-import { reserveDevice, undoReserve } from "./reserve.ts";
+import { reserveDevice, undoReserve, whyNotThisHost } from "./reserve.ts";
 import { startWatch } from "./watch.ts";
 
 const PREPARED = Object.freeze({
@@ -50,12 +50,20 @@ export async function prepare(
   if (remove !== null && typeof remove === "object") return remove;
   const seen = observeAll(tools.open, listed.pvs);
   if (seen.kind !== "seen") return refuseFor(seen);
-  closeAll(seen.all.map(({ held }) => held));
   const observations = seen.all.map(({ observation }) => observation);
-  const plan = planStart(observations, { own: own.key, remove });
+  const planned = planStart(observations, { own: own.key, remove });
+  const plan = planned.kind === "plan" ? foreignNexus(seen.all, planned, own.key) : planned;
+  closeAll(seen.all.map(({ held }) => held));
   if (plan.kind !== "refused") return PREPARED;
   if (adopt !== "no" && plan.code === "EBUSY") lostWhileDead(state, plan);
   return plan;
+}
+
+/** A PV that is kept has to be this host's by more than the key; lvm's command fails only for what is refused here, before the join. */
+function foreignNexus(all: readonly Seen[], plan: Plan & { kind: "plan" }, key: ReservationKey): Plan {
+  const kept = all.filter((_, index) => plan.steps[index] === "keep");
+  const problems = kept.flatMap(({ held }) => whyNotThisHost(held.device, key) ?? []);
+  return problems.length === 0 ? plan : refuse("EBUSY", problems.join("; "), { owner: ownerOf(key) });
 }
 
 /** Reserves every PV, or takes the VG over. All or nothing: a failure undoes what this call has changed, and no more. */
