@@ -1,6 +1,6 @@
 /** Our lvmlockd for the guests: one executable on a read-only disk, built anew whenever its source has changed. */
 import { copyFileSync, mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { Glob } from "bun";
 import { cached, keyOf } from "../image/cache.ts";
 import { bringPatch, run } from "../image/command.ts";
@@ -44,7 +44,7 @@ async function patchedCopy(files: readonly string[], patch: string, directory: s
     copyFileSync(join(repository, file), join(copy, file));
   }
   symlinkSync(join(repository, "node_modules"), join(copy, "node_modules"));
-  await run(["patch", "--batch", "--forward", "-p1", `--input=${patch}`, `--directory=${copy}`]);
+  await run(["patch", "--batch", "--forward", "-p1", `--input=${resolve(patch)}`, `--directory=${copy}`]);
   return copy;
 }
 

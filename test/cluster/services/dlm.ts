@@ -10,8 +10,6 @@ export interface DlmOptions {
    * are silent for seconds while others work.
    */
   readonly token_ms?: number;
-  /** Nodes of the cluster that are not started (yet): they count for the quorum. */
-  readonly absent?: readonly Host[];
   /** A node that fails has to be fenced before its locks are given to others. Nothing fences it here but `dlm_tool fence_ack`. */
   readonly fencing?: boolean;
 }
@@ -68,8 +66,7 @@ async function startCorosync(host: Host, config: string, options: DlmOptions): P
 
 /** Starts corosync and dlm_controld on the hosts and waits until all of them have found each other. */
 export async function startDlm(hosts: readonly Host[], options: DlmOptions = {}): Promise<void> {
-  const all = [...hosts, ...(options.absent ?? [])];
-  const config = corosyncConfig(all, options);
+  const config = corosyncConfig(hosts, options);
   await Promise.all(hosts.map((host) => startCorosync(host, config, options)));
   await Promise.all(hosts.map((host) => waitForNodes(host, hosts.length)));
   await Promise.all(hosts.map(startControld));
