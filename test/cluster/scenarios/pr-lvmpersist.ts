@@ -217,10 +217,12 @@ async function killedAnywhere({ a, step, disks }: World): Promise<void> {
 async function partialFailure(world: World): Promise<void> {
   const { a, all, step, disks } = world;
   const lost = disks[2]?.path ?? "";
-  /** lvmpersist with the ioctls of the last disk failing from the one with this number on. */
+  // Several disks get their commands through their sg devices, by write(2); ioctl is for one that has none.
+  const { stdout: generic } = await a.must(`ls /sys/block/${lost.split("/").at(-1)}/device/scsi_generic`);
+  /** lvmpersist with the commands of the last disk failing from the one with this number on. */
   const failing = (when: string, words: string): string =>
-    `strace -f -o /dev/null -P ${lost} -e trace=ioctl -e inject=ioctl:error=EIO:when=${when} ` +
-    `lvmpersist ${words} ${all} </dev/null`;
+    `strace -f -o /dev/null -P ${lost} -P /dev/${generic.trim()} -e trace=ioctl,write ` +
+    `-e inject=ioctl,write:error=EIO:when=${when} lvmpersist ${words} ${all} </dev/null`;
   await step("a start that one device does not take is undone on the others, wherever it fails", async () => {
     let hasBeenUndone = 0;
     for (let at = 1; ; at++) {
