@@ -38,13 +38,37 @@ function choose(scenarios: readonly Scenario[], names: readonly string[]): Scena
 
 function report(outcomes: readonly Outcome[], elapsed_ms: number): void {
   console.log("");
-  for (const { name, elapsed_ms: own_ms, steps, failure } of outcomes) {
+  for (const { name, elapsed_ms: own_ms, steps, failure, unstable } of outcomes) {
     const time = `${(own_ms / 1000).toFixed(0)} s`.padStart(6);
-    console.log(`${failure === null ? "pass" : "FAIL"} ${time}  ${String(steps).padStart(3)} steps  ${name}`);
+    const verdict = failure === null ? (unstable ? "UNSTABLE, passed when tried again" : "pass") : "FAIL";
+    console.log(`${verdict} ${time}  ${String(steps).padStart(3)} steps  ${name}`);
   }
   const failed = outcomes.filter((outcome) => outcome.failure !== null).length;
   const passed = outcomes.length - failed;
   console.log(`cluster: ${passed} passed, ${failed} failed in ${(elapsed_ms / 1000).toFixed(0)} s`);
+}
+
+/**
+ * Emulated guests on a busy machine can miss a time that has nothing to do with what is tested. With --second-try such a scenario
+ * runs once more, alone; the first failure stays in the output, and the summary calls the scenario unstable. One that judges safety
+ * is not forgiven.
+ */
+async function tryAgain(
+  chosen: readonly Scenario[],
+  outcomes: readonly Outcome[],
+  options: RunnerOptions,
+): Promise<Outcome[]> {
+  const settled: Outcome[] = [];
+  for (const [index, outcome] of outcomes.entries()) {
+    const scenario = chosen[index];
+    if (outcome.failure === null || scenario === undefined || scenario.unforgiving === true)
+      settled.push(outcome);
+    else {
+      console.log(`${scenario.name}: UNSTABLE: it failed and is tried a second time, alone`);
+      settled.push({ ...(await runScenario(scenario, options)), unstable: true });
+    }
+  }
+  return settled;
 }
 
 async function runAll(chosen: readonly Scenario[], options: RunnerOptions): Promise<number> {
@@ -53,7 +77,8 @@ async function runAll(chosen: readonly Scenario[], options: RunnerOptions): Prom
     guests: scenario.guests,
     run: () => runScenario(scenario, options),
   }));
-  const outcomes = await runJobs(jobs, options.guests);
+  const first = await runJobs(jobs, options.guests);
+  const outcomes = options.second_try ? await tryAgain(chosen, first, options) : first;
   report(outcomes, performance.now() - start_ms);
   return outcomes.length > 0 && outcomes.every((outcome) => outcome.failure === null) ? 0 : 1;
 }

@@ -22,6 +22,8 @@ export interface ScenarioOptions {
   /** Runs only when it is named: measurements, control runs against the C daemon. */
   readonly only_by_name?: boolean;
   readonly timeout_ms?: number;
+  /** A failure is a failure, also with --second-try: what it judges is whether data is safe. */
+  readonly unforgiving?: boolean;
 }
 
 export interface Scenario extends ScenarioOptions {

@@ -9,6 +9,8 @@ export interface RunnerOptions {
   readonly go_on: boolean;
   /** Prints every command with its output as it happens. */
   readonly verbose: boolean;
+  /** Runs what failed once more, alone, and says so. */
+  readonly second_try: boolean;
   /** Guests at the same time, over all scenarios. */
   readonly guests: number;
   /** A patch with a deliberate defect. */
@@ -22,6 +24,7 @@ Boots real hosts in QEMU and runs the scenarios whose name contains a NAME (all 
   --keep-on-failure  Leave the hosts of the first failure running until Ctrl-C, and say how to reach them.
   --go-on            Go on with the next step after one that failed.
   --verbose          Print every command with its output.
+  --second-try       Run what failed once more, alone, and call it unstable when it passes then; what judges safety is not forgiven.
   --guests N         Run at most N guests at the same time.
   --broken PATCH     Build our lvmlockd with this patch (patch -p1): scenarios must fail.`;
 
@@ -48,7 +51,8 @@ export function parseArguments(
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     if (word === "--guests") guests = Number(rest.shift());
     else if (word === "--broken") broken_by = rest.shift() ?? "";
-    else if (["--list", "--keep-on-failure", "--go-on", "--verbose"].includes(word)) flags.add(word);
+    else if (["--list", "--keep-on-failure", "--go-on", "--verbose", "--second-try"].includes(word))
+      flags.add(word);
     else if (word.startsWith("-")) return USAGE;
     else names.push(word);
   }
@@ -59,6 +63,7 @@ export function parseArguments(
     list: flags.has("--list"),
     keep_on_failure: flags.has("--keep-on-failure"),
     go_on: flags.has("--go-on"),
+    second_try: flags.has("--second-try"),
     verbose: flags.has("--verbose"),
     guests,
     broken_by,

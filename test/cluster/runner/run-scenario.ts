@@ -9,6 +9,8 @@ export interface Outcome {
   readonly elapsed_ms: number;
   readonly steps: number;
   readonly failure: string | null;
+  /** It failed before, and this is what came of trying it again. */
+  readonly unstable: boolean;
 }
 
 /** A scenario that waits for ever must not take the others with it. */
@@ -86,5 +88,6 @@ export async function runScenario(scenario: Scenario, options: RunnerOptions): P
     if (options.keep_on_failure) await waitForPerson(clusters);
   }
   await Promise.all(clusters.map((each) => each.close()));
-  return { name: scenario.name, elapsed_ms: performance.now() - start_ms, steps: tally.passed, failure };
+  const elapsed_ms = performance.now() - start_ms;
+  return { name: scenario.name, elapsed_ms, steps: tally.passed, failure, unstable: false };
 }

@@ -123,6 +123,7 @@ export default scenario(
   {
     about: "Random work and crashes on three hosts leave the VG sound and no LV with two owners.",
     guests: 3,
+    unforgiving: true,
   },
   async (steps) => {
     const seed = Number(process.env.LVMLOCKD_CLUSTER_SEED ?? Math.floor(Math.random() * 10_000));
