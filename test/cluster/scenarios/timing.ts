@@ -20,7 +20,7 @@ export interface TimedManager {
   readonly vgcreate: string;
 }
 
-const REPEATS = 7;
+const REPEATS = 5;
 
 /** What people type most, on a VG that both hosts have started. */
 export const TIMED: readonly TimedCommand[] = [
