@@ -15,10 +15,11 @@ export interface StartTimes {
   readonly held_max: number;
 }
 
-/** All of sanlock's times are multiples of the I/O timeout T: 2T to 5T for a free lease, 8T+60 to 14T+60 for one left behind. */
-export function startTimes(io_timeout_s: number): StartTimes {
+/** All of sanlock's times are multiples of the I/O timeout T: 2T to 5T for a free lease, 8T+F to 14T+F for one left behind, F being
+ * the watchdog's time (60 unless sanlock.conf says otherwise). */
+export function startTimes(io_timeout_s: number, fire_s: number): StartTimes {
   const short_delay = 2 * io_timeout_s;
-  const host_dead = 8 * io_timeout_s + WATCHDOG_S;
+  const host_dead = hostDead_s(io_timeout_s, fire_s);
   return {
     free_min: short_delay,
     free_max: short_delay + 3 * io_timeout_s,
@@ -28,8 +29,8 @@ export function startTimes(io_timeout_s: number): StartTimes {
 }
 
 /** Seconds from the last renewal until a host that is gone counts as dead, so that others get its leases. */
-export function hostDead_s(io_timeout_s: number): number {
-  return 8 * io_timeout_s + WATCHDOG_S;
+export function hostDead_s(io_timeout_s: number, fire_s: number): number {
+  return 8 * io_timeout_s + fire_s;
 }
 
 /** Seconds until the watchdog may reset this host, `since_s` after sanlock has begun to run the kill path. */

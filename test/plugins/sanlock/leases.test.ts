@@ -115,7 +115,7 @@ describe("the value block", () => {
 });
 
 test("the time that a start takes is sanlock's own: 20 to 50 s, and 140 to 200 s after an unclean stop", () => {
-  expect(startTimes(10)).toEqual({ free_min: 20, free_max: 50, held_min: 140, held_max: 200 });
+  expect(startTimes(10, 60)).toEqual({ free_min: 20, free_max: 50, held_min: 140, held_max: 200 });
 });
 
 test("a join that took longer than sanlock's own sleep wrote its lease late, and earlier renewals prove nothing", () => {
