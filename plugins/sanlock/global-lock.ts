@@ -10,6 +10,7 @@ import {
   REMOVED_NAME,
 } from "./lockspace-state.ts";
 import { refuseFor } from "./refusals.ts";
+import { refuseOverStranger } from "./strangers.ts";
 
 /*
  * Every VG has a lease for the global lock, and one VG's is used. The others have another name on their disk, so that nobody
@@ -51,8 +52,11 @@ export function setGlobalLock(
 }
 
 /** Disables it while holding it, so that no other host can have it at that moment. */
-function disableHeld(state: LockspaceState, { sock, gl_lease }: Prepared): Answer<object> {
+function disableHeld(state: LockspaceState, prepared: Prepared): Answer<object> {
   const { client } = state.tools;
+  const { sock, gl_lease } = prepared;
+  const stranger = refuseOverStranger(state, prepared, "ex", gl_lease);
+  if (stranger !== null) return stranger;
   const acquired = client.acquire(sock, gl_lease, 0, ACQUIRE.OWNER_NOWAIT);
   if (acquired.rv < 0) return refuseLock(state, "gl", "ex", gl_lease, acquired);
   const rv = client.releaseRenamed(sock, gl_lease, GL_DISABLED_NAME);

@@ -85,7 +85,12 @@ export function setHostDead(
   // sanlock 5.1 declares whoever has the host_id now dead, without a look at the generation: a host that was fenced and is back
   // would be cut off (seen). What an older generation held is free by then anyway.
   const now = readHostLease(path, geometry, host_id);
-  if (now !== null && now.generation !== generation)
+  if (now === null)
+    return refuse(
+      "ELOCKIO",
+      `the lease of host_id ${host_id} can't be read, so nobody knows who has it now: it is not declared dead`,
+    );
+  if (now.generation !== generation)
     return refuse(
       "EINVAL",
       `host_id ${host_id} has generation ${now.generation} by now, not ${generation}: it is not declared dead`,

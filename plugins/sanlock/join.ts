@@ -31,7 +31,10 @@ export async function join(
     disconnect(state);
     return added;
   }
-  const since = hasJoinedQuickly(prepared, performance.now() - began_ms) ? before : renewalsOf(prepared);
+  const wasQuick = hasJoinedQuickly(prepared, performance.now() - began_ms);
+  const since = wasQuick
+    ? { renewals: before, at_ms: began_ms }
+    : { renewals: renewalsOf(prepared), at_ms: performance.now() };
   const { client } = state.tools;
   const { lockspace_name } = state.identity;
   // Orphans still protect LVs that are active, so a lockspace with orphans must not be left as if it were clean.

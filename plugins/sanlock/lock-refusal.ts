@@ -7,6 +7,9 @@ import { findOwner, ownerOf, ownerSentence } from "./owner.ts";
 import { refuseFor } from "./refusals.ts";
 import { ERRNO, isOwnerFailed, isRace, returnValueText, SANLK } from "./return-codes.ts";
 
+/** LVs whose refusals are remembered at the same time: those that commands of this host wait for right now, and some that gave up. */
+const SHARED_REFUSALS_MAX = 256;
+
 /** The refusal of a lock that sanlock did not give, when it is about somebody else holding it; and of everything else. */
 export function refuseLock(
   state: LockspaceState,
@@ -81,8 +84,13 @@ function mustWait(rv: number, owner: HostInfo | null): boolean {
 function mayPass(state: LockspaceState, name: string): boolean {
   const { shared_refusals } = state;
   const now_ms = performance.now();
-  const since_ms = shared_refusals?.name === name ? shared_refusals.since_ms : now_ms;
+  const since_ms = shared_refusals.get(name) ?? now_ms;
   const passes = now_ms - since_ms < DEADLINES.sanlock_shared_race_ms;
-  state.shared_refusals = passes ? { name, since_ms } : null;
+  // Taken out and put in again, so that the first one is always the one that was refused longest ago.
+  shared_refusals.delete(name);
+  if (passes) shared_refusals.set(name, since_ms);
+  const [longestAgo] = shared_refusals.keys();
+  if (shared_refusals.size > SHARED_REFUSALS_MAX && longestAgo !== undefined)
+    shared_refusals.delete(longestAgo);
   return passes;
 }

@@ -76,7 +76,7 @@ function granted(
   state.held.set(lease.name, mode);
   state.owner_cache = null;
   if (resource.kind === "lv") {
-    state.shared_refusals = null;
+    state.shared_refusals.delete(lease.name);
     return adopted ? ADOPTED_LV : GRANTED_LV;
   }
   const bytes = state.tools.client.getValueBlock(lease, prepared.geometry.sector_size_bytes);

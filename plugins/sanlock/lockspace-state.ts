@@ -57,8 +57,8 @@ export interface LockspaceState {
   owner_cache: OwnerCache | null;
   /** Until then no host can hold a lock without sanlock knowing it. */
   no_strangers_until_ms: number;
-  /** Since when a shared lock of the one LV that was refused last has been refused. */
-  shared_refusals: { readonly name: string; readonly since_ms: number } | null;
+  /** Since when shared locks of LVs have been refused, by lease name. */
+  readonly shared_refusals: Map<string, number>;
 }
 
 export function createLockspaceState(identity: LockspaceIdentity, tools: Tools): LockspaceState {
@@ -76,7 +76,7 @@ export function createLockspaceState(identity: LockspaceIdentity, tools: Tools):
     turns: createTurns(),
     owner_cache: null,
     no_strangers_until_ms: 0,
-    shared_refusals: null,
+    shared_refusals: new Map(),
   };
 }
 

@@ -31,18 +31,18 @@ export function renewalsOf({ path, geometry }: Prepared): Renewals {
  * I/O timeouts, and until then takes a newcomer for absent: sanlock then gives it an exclusive lease over the newcomer's shared
  * one (host_live in resource.c of 3.8.5 and later; seen on a loaded machine). The join itself lasts about as long as a
  * renewal's interval, so that there is rarely anything to wait for. A host that does not renew within three I/O timeouts is gone;
- * should it come back, its own lvmlockd looks for strangers (strangers.ts).
+ * it keeps its lease until it is back, so that each start waits that long for it; should it come back, its own lvmlockd looks for strangers (strangers.ts).
  */
 export async function waitForRenewals(
   { identity }: LockspaceState,
   { path, geometry, io_timeout_s }: Prepared,
-  since: Renewals,
+  since: { readonly renewals: Renewals; readonly at_ms: number },
   began_ms: number,
 ): Promise<void> {
   const timeout_ms = 1000 * (io_timeout_s || IO_TIMEOUT_DEFAULT_S);
   const patience_ms = 3 * timeout_ms;
-  const until_ms = performance.now() + patience_ms;
-  const others = [...since].filter(([host_id]) => host_id !== identity.host_id);
+  const until_ms = since.at_ms + patience_ms;
+  const others = [...since.renewals].filter(([host_id]) => host_id !== identity.host_id);
   if (others.length === 0) return;
   while (performance.now() < until_ms) {
     const now = readRenewals(path, geometry) ?? NOBODY;

@@ -1,6 +1,7 @@
 /** Exclusive leases beside hosts that have started the VG and that sanlock has not met. */
 import { afterEach, describe, expect, test } from "bun:test";
 import { closeSync, openSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import { DEADLINES } from "../../../core/deadlines.ts";
 import type { HostInfo } from "../../../plugins/sanlock/client.ts";
 import { HOST_STATE } from "../../../plugins/sanlock/flags.ts";
 import type { Scratch } from "../../rig/scratch.ts";
@@ -135,4 +136,31 @@ describe("an exclusive lock", () => {
     await lock("ex");
     expect(sanlock.looks).toBe(1);
   });
+});
+
+test("an LV's shared lock that stays refused is given up in time, also while another LV's is refused as well", async () => {
+  const fake = fakeTools(fakeClient({}, { acquire: () => ({ rv: -243, owner: null, owner_name: "" }) }));
+  scratches.push(fake.scratch);
+  const path = fake.scratch.file("vg-lvmlock");
+  writeFileSync(path, "");
+  truncateSync(path, 70 * 1024 * 1024);
+  const handle = fakeHandle(fake.tools);
+  await handle.prepare({ repair: false });
+  await handle.join({ adopt: "no", nodelay: false, repair: false });
+  const shared = async (name: string): Promise<string> => {
+    const resource = { kind: "lv", name, lv_lock_args: "1.0.0:70254592" } as const;
+    const call = {
+      resource,
+      mode: "sh",
+      adopt: "no",
+      repair: false,
+      persistent: true,
+      patience_ms: 0,
+    } as const;
+    const answer = await handle.lock(call);
+    return answer.kind === "refused" ? answer.retry : answer.kind;
+  };
+  expect([await shared("one"), await shared("two")]).toEqual(["soon", "soon"]);
+  await Bun.sleep(DEADLINES.sanlock_shared_race_ms + 50);
+  expect([await shared("one"), await shared("two")]).toEqual(["never", "never"]);
 });
