@@ -58,8 +58,8 @@ export function passes(condition: Condition): boolean {
 }
 
 const REBOOT =
-  "dlm_controld does not run on this host any more, and its lockspaces can't go on without it: what was locked stays locked, and this " +
-  "host has to be restarted (it would be fenced where fencing is set up)";
+  "dlm_controld does not run on this host any more, and its lockspaces can't go on without it: this host has to " +
+  "be restarted. Where fencing is set up it will be fenced, and what it had stays locked until then; where it is not, others may get it now";
 
 /** A condition with its remedy, for a person. */
 export function conditionText(condition: Condition, lockspace_name: string): string {

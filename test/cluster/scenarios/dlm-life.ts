@@ -77,16 +77,23 @@ async function refresh(lab: Cluster, { step }: Steps): Promise<void> {
 
 async function otherLvs(lab: Cluster, { step }: Steps): Promise<void> {
   const [a, b] = [lab.host(1), lab.host(2)];
-  await step("a thin pool's LVs and snapshots are active on one host at a time", async () => {
-    await Promise.all(lab.hosts.map((host) => host.must("lvchange -an vg0/lv0")));
-    await a.must(
-      "lvcreate -q --type thin-pool -L 64M -n pool vg0 && lvcreate -q -V 64M --thinpool pool -n thin vg0",
-    );
-    await b.refused("lvchange -aey vg0/thin", /LV locked by other host/);
-    await a.must("lvchange -an vg0/thin vg0/pool");
-    await b.must("lvchange -aey vg0/thin && lvchange -an vg0/thin vg0/pool");
-    await a.must("lvremove -q -y vg0/pool");
-  });
+  await step(
+    "a thin pool's LVs and snapshots are active on one host at a time, and never shared",
+    async () => {
+      await Promise.all(lab.hosts.map((host) => host.must("lvchange -an vg0/lv0")));
+      await a.must(
+        "lvcreate -q --type thin-pool -L 64M -n pool vg0 && lvcreate -q -V 64M --thinpool pool -n thin vg0",
+      );
+      await b.refused("lvchange -aey vg0/thin", /LV locked by other host/);
+      await a.must("lvchange -an vg0/thin vg0/pool");
+      await a.refused("lvchange -asy vg0/thin", /Shared activation not compatible/);
+      await b.must("lvchange -aey vg0/thin && lvchange -an vg0/thin vg0/pool");
+      await a.must("lvremove -q -y vg0/pool");
+      await a.must("lvchange -aey vg0/lv0 && lvcreate -q -s -n snap -L 16M vg0/lv0 && lvchange -an vg0/lv0");
+      await a.refused("lvchange -asy vg0/lv0", /Shared activation not compatible/);
+      await a.must("lvremove -q -y vg0/snap");
+    },
+  );
   await step("commands of both hosts at once wait for each other and all come through", async () => {
     const create = (prefix: string) =>
       `for i in 1 2 3 4 5; do lvcreate -q -an -n ${prefix}$i -L 4M vg0 || exit 1; done`;
