@@ -56,7 +56,10 @@ export function createVgLockspace(identity: LockspaceIdentity, tools: Tools): Vg
     },
     convert(call) {
       if (call.resource.kind === "lv" && call.mode === "sh") return notShared(state);
-      return grants.convert(call);
+      // Asking for more is asking for a lock; giving up what is held has to be possible in a lost VG, too.
+      const isUpward = call.from === "sh" && call.mode === "ex";
+      const refused = isUpward ? whyNotGranted(state, { ...call, adopt: "no" }) : null;
+      return refused ?? grants.convert(call);
     },
     unlock(call) {
       noteVgChange(state, call);
@@ -82,7 +85,10 @@ function notShared(state: LockspaceState): Refused {
   return NOT_SHARED;
 }
 
-function whyNotGranted(state: LockspaceState, { resource, mode, adopt }: LockCall): Refused | null {
+function whyNotGranted(
+  state: LockspaceState,
+  { resource, mode, adopt }: Pick<LockCall, "resource" | "mode" | "adopt">,
+): Refused | null {
   if (!state.joined) return NOT_JOINED;
   if (resource.kind === "lv" && mode === "sh") return notShared(state);
   if (adopt === "only-orphan" && !state.was_ours) return NOT_PROTECTED;

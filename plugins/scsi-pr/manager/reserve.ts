@@ -1,5 +1,6 @@
 /** What is done to one PV: reserve it, take it over, give it back. Each step is followed by reading back. */
 import type {
+  Nexus,
   PrAnswer,
   PrRefusal,
   ReservableDevice,
@@ -93,15 +94,31 @@ function registerOwn(
   return { kind: "conflict", detail };
 }
 
+/** Whether a device that is reserved with this host's key is this host's: `elsewhere` is proven, `unknown` is a device that did not say. */
+export type WhyNotThisHost =
+  | { readonly kind: "elsewhere"; readonly detail: string }
+  | { readonly kind: "unknown"; readonly refusal: PrRefusal };
+
 /**
- * Why a device that is reserved with this host's key is not this host's all the same, as a sentence; null when it is. Asking is a
- * REGISTER of the key by itself, which changes nothing.
+ * Why a device that is reserved with this host's key is not this host's all the same; null when it is. Asking is a REGISTER of
+ * the key by itself, which changes nothing. A device that is busy for a moment must not pass for one that another host has.
  */
-export function whyNotThisHost(device: ReservableDevice, key: ReservationKey): string | null {
+export function whyNotThisHost(device: ReservableDevice, key: ReservationKey): WhyNotThisHost | null {
+  const elsewhere = (): WhyNotThisHost => ({ kind: "elsewhere", detail: anotherInitiator(device, key) });
   const read = device.readNexuses({ key });
-  if (read.kind !== "done") return read.kind === "conflict" ? anotherInitiator(device, key) : read.detail;
-  const isElsewhere = read.nexuses.every(({ state }) => state === "unregistered");
-  return isElsewhere ? anotherInitiator(device, key) : null;
+  if (read.kind === "conflict") return elsewhere();
+  if (read.kind !== "done") return { kind: "unknown", refusal: read };
+  if (read.nexuses.some(({ state }) => state === "registered")) return null;
+  const refusal = whyUnknown(read.nexuses);
+  return refusal === null ? elsewhere() : { kind: "unknown", refusal };
+}
+
+/** For nexuses none of which is registered for sure: why one of them may be all the same; null when every one is known not to be. */
+export function whyUnknown(nexuses: readonly Nexus[]): PrRefusal | null {
+  const unclear = nexuses.find(({ state }) => state !== "unregistered");
+  if (unclear === undefined) return null;
+  const detail = `whether this host is registered through ${unclear.path} is not known: ${unclear.detail}`;
+  return { kind: unclear.state === "lost" ? "gone" : "failed", detail };
 }
 
 function anotherInitiator(device: ReservableDevice, key: ReservationKey): string {

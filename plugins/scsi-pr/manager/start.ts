@@ -63,7 +63,11 @@ export async function prepare(
 function foreignNexus(all: readonly Seen[], plan: Plan & { kind: "plan" }, key: ReservationKey): Plan {
   const kept = all.filter((_, index) => plan.steps[index] === "keep");
   const problems = kept.flatMap(({ held }) => whyNotThisHost(held.device, key) ?? []);
-  return problems.length === 0 ? plan : refuse("EBUSY", problems.join("; "), { owner: ownerOf(key) });
+  const elsewhere = problems.flatMap((problem) => (problem.kind === "elsewhere" ? problem.detail : []));
+  if (elsewhere.length > 0) return refuse("EBUSY", elsewhere.join("; "), { owner: ownerOf(key) });
+  // EBUSY says that somebody else has the VG, and an adoption kills it for that: a device that did not say proves no such thing.
+  const [unknown] = problems.flatMap((problem) => (problem.kind === "unknown" ? problem.refusal : []));
+  return unknown === undefined ? plan : refuseFor(unknown);
 }
 
 /** Reserves every PV, or takes the VG over. All or nothing: a failure undoes what this call has changed, and no more. */

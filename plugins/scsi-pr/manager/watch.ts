@@ -5,6 +5,7 @@ import type { HeldPv } from "./devices.ts";
 import { describeKey } from "./holder.ts";
 import { type LockspaceState, logLine } from "./lockspace-state.ts";
 import { refreshPvs } from "./members.ts";
+import { whyUnknown } from "./reserve.ts";
 
 /** What a look at the PVs found. `silent`: none is lost, but at least one does not answer. */
 export type Verdict =
@@ -64,7 +65,6 @@ export function lookBeforeGrant(state: LockspaceState): Verdict {
 function lookAt(state: LockspaceState, held: HeldPv): Verdict {
   const read = held.device.readReservation();
   if (read.kind !== "done") return silentPv(state, held, read);
-  noteAnswer(state, held);
   const { pv, type } = held;
   const { reservation, generation } = read;
   if (reservation === null) return { kind: "lost", reason: `${pv.path} has no reservation any more` };
@@ -98,8 +98,13 @@ function lookAtNexus(state: LockspaceState, held: HeldPv): Verdict {
   if (repaired.kind !== "done") return silentPv(state, held, repaired);
   for (const path of repaired.repaired)
     logLine(state, "warning", `the path ${path} of ${pv.path} was not registered, and is again`);
-  if (repaired.nexuses.every((nexus) => nexus.state === "unregistered"))
-    return { kind: "lost", reason: stolen(pv.path, state) };
+  if (!repaired.nexuses.some((nexus) => nexus.state === "registered")) {
+    const unknown = whyUnknown(repaired.nexuses);
+    return unknown === null
+      ? { kind: "lost", reason: stolen(pv.path, state) }
+      : silentPv(state, held, unknown);
+  }
+  noteAnswer(state, held);
   const read = device.readReservation();
   held.generation = read.kind === "done" ? read.generation : -1;
   held.nexuses_at_ms = performance.now();
@@ -126,6 +131,8 @@ function silentPv(state: LockspaceState, held: HeldPv, { detail }: PrRefusal): V
     held.silent_since_ms = performance.now();
     logLine(state, "warning", `nothing is known of the reservation of ${held.pv.path}: ${detail}`);
   }
+  // The next look asks whether this nexus is registered, whatever generation the device has then.
+  held.generation = -1;
   openAgain(state, held);
   return { kind: "silent", reason: detail };
 }
@@ -134,7 +141,6 @@ function noteAnswer(state: LockspaceState, held: HeldPv): void {
   if (held.silent_since_ms < 0) return;
   const seconds = Math.round((performance.now() - held.silent_since_ms) / 1000);
   held.silent_since_ms = -1;
-  held.generation = -1;
   logLine(state, "warning", `${held.pv.path} answers again after ${seconds} s`);
 }
 

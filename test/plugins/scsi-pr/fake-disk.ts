@@ -21,7 +21,15 @@ export interface FakeDiskOptions {
   readonly ptpl_capable?: boolean;
 }
 
-type Command = "register" | "registerAndIgnore" | "reserve" | "release" | "clear" | "preempt" | "read";
+type Command =
+  | "register"
+  | "registerAndIgnore"
+  | "reserve"
+  | "release"
+  | "clear"
+  | "preempt"
+  | "read"
+  | "probe";
 
 export interface FakeDisk {
   /** The device as a host sees it through this nexus; any number may be open. */
@@ -30,7 +38,10 @@ export interface FakeDisk {
   write(nexus: string): "written" | "conflict";
   /** Answers every command of the nexus ("*": of all) with this, until it is null. */
   breakDown(nexus: string, refusal: PrRefusal["kind"] | null): void;
-  /** Calls `hook` before each command; a refusal that it returns is the answer. For failures and races at one point. */
+  /**
+   * Calls `hook` before each command; a refusal that it returns is the answer. For failures and races at one point. `probe` is
+   * the REGISTER of the key by itself that tells whether a nexus is registered.
+   */
   before(hook: ((nexus: string, command: Command) => PrRefusal | undefined) | null): void;
   /** Power is lost and returns: without APTPL nothing is left. */
   losePower(): void;
@@ -68,7 +79,7 @@ export function createFakeDisk(options: FakeDiskOptions = {}): FakeDisk {
     if (kind !== undefined) return { kind, detail: `${path} is broken for the test (${kind})` };
     const refused = hook?.(nexus, command);
     if (refused !== undefined) return refused;
-    if (command !== "read") changes.push(`${command} ${nexus}`);
+    if (command !== "read" && command !== "probe") changes.push(`${command} ${nexus}`);
     return null;
   };
   const conflict = (command: string): PrRefusal => ({
@@ -179,7 +190,10 @@ function fullStatus(unit: Unit): Registration[] {
 }
 
 /** What a REGISTER of the key by itself tells and does. */
-function nexuses({ unit, nexus, path }: Port, key: ReservationKey): Nexus[] {
+function nexuses({ unit, nexus, path, guard }: Port, key: ReservationKey): Nexus[] {
+  const refused = guard(nexus, "probe");
+  if (refused !== null && refused.kind !== "conflict")
+    return [{ path, state: refused.kind === "gone" ? "lost" : "unknown", detail: refused.detail }];
   const registered = unit.keys.get(nexus) === key;
   if (registered) unit.generation++;
   return [{ path, state: registered ? "registered" : "unregistered", detail: "" }];

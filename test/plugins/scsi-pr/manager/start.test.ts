@@ -121,6 +121,42 @@ describe("a start", () => {
     expect(a.host.killed).toHaveLength(1);
   });
 
+  test("kills nothing when a device does not say whether its reservation is this host's", async () => {
+    const world = createWorld();
+    done(await (await vgOn(world, 1)).start());
+    const before = world.disks("vg0").map(stateOf);
+    const busy = { kind: "failed", detail: "busy" } as const;
+    const gone = { kind: "gone", detail: "no answer" } as const;
+    // Prepare reads the keys and the reservation before it asks for the nexuses: both the whole answer and one path's may fail.
+    for (const [refused, code] of [[busy, "ELOCKIO"] as const, [gone, "EDEVOPEN"] as const])
+      for (const fails_at of ["the third read", "probe"]) {
+        const a = await vgOn(world, 1);
+        let reads = 0;
+        world.disks("vg0")[1]?.before((_nexus, command) => {
+          const failing = command === "read" && ++reads === 3 ? "the third read" : command;
+          return failing === fails_at ? refused : undefined;
+        });
+        const answer = refusal(await a.start({ adopt: "if-orphan" }));
+        expect([answer.code, a.host.killed]).toEqual([code, []]);
+        expect(answer.detail).toContain(refused.detail);
+        world.disks("vg0")[1]?.before(null);
+      }
+    expect(world.disks("vg0").map(stateOf)).toEqual(before);
+    const again = await vgOn(world, 1);
+    done(await again.start({ adopt: "only-orphan" }));
+  });
+
+  test("raises the alarm when this host's key is held through another initiator, whatever other devices say", async () => {
+    const world = createWorld();
+    done(await (await vgOn(world, 1, { nexus: "elsewhere" })).start());
+    world
+      .disks("vg0")[0]
+      ?.before((_nexus, command) => (command === "probe" ? { kind: "failed", detail: "busy" } : undefined));
+    const a = await vgOn(world, 1);
+    expect(refusal(await a.start({ adopt: "if-orphan" })).code).toBe("EBUSY");
+    expect(a.host.killed).toEqual(["vg0"]);
+  });
+
   test("needs a host_id or a key, and takes the configured key before the host_id", async () => {
     const world = createWorld();
     const nameless = await vgOn(world, 0);

@@ -65,6 +65,60 @@ describe("a started VG", () => {
     done(await a.lock(VG));
   });
 
+  test("with a device that does not say whether it is this host's is asked again until it does", async () => {
+    const world = createWorld();
+    const a = await vgOn(world, 1);
+    done(await a.start());
+    a.host.tick();
+    done(await (await vgOn(world, 1, { nexus: "thief" })).start(removing(1)));
+    for (const disk of world.disks("vg0"))
+      disk.before((_nexus, command) =>
+        command === "probe" ? { kind: "failed", detail: "busy" } : undefined,
+      );
+    for (let looks = 0; looks < 3; looks++) a.host.tick();
+    expect(refusal(await a.lock(VG)).code).toBe("ELOCKIO");
+    const text =
+      "VG vg0: nothing is known of the reservation of /dev/fake0: whether this host is registered through /dev/fake0 is not known: busy";
+    expect(a.host.news[0]).toEqual({ kind: "log", level: "warning", text });
+    // Once for each device, however often it is asked.
+    expect(a.host.news).toHaveLength(2);
+    expect(a.host.killed).toEqual([]);
+    world.disks("vg0")[0]?.before(null);
+    a.host.tick();
+    expect(a.host.killed).toEqual(["vg0"]);
+    expect(refusal(await a.lock(VG)).code).toBe("EVGKILLED");
+  });
+
+  test("that was lost or left converts no lock to exclusive, but still to shared", async () => {
+    const world = createWorld();
+    const a = await vgOn(world, 1);
+    const convert = async (from: "sh" | "ex", mode: "sh" | "ex") =>
+      await a.handle.convert({ resource: VG, from, mode, r_version: 0 });
+    done(await a.start());
+    done(await a.lock(VG, "sh"));
+    done(await convert("sh", "ex"));
+    done(await convert("ex", "sh"));
+    done(await (await vgOn(world, 2)).start(removing(1)));
+    a.host.tick();
+    expect(refusal(await convert("sh", "ex")).code).toBe("EVGKILLED");
+    done(await convert("ex", "sh"));
+    done(await a.leave());
+    expect(refusal(await convert("sh", "ex")).code).toBe("ENOTCONN");
+  });
+
+  test("converts no lock to exclusive while a device does not answer", async () => {
+    const world = createWorld();
+    const a = await vgOn(world, 1);
+    done(await a.start());
+    done(await a.lock(VG, "sh"));
+    world.disks("vg0")[1]?.breakDown("*", "gone");
+    a.host.tick();
+    const upward = { resource: VG, from: "sh", mode: "ex", r_version: 0 } as const;
+    expect(refusal(await a.handle.convert(upward)).code).toBe("ELOCKIO");
+    world.disks("vg0")[1]?.breakDown("*", null);
+    done(await a.handle.convert(upward));
+  });
+
   test("is looked at without changing anything on the devices", async () => {
     const world = createWorld();
     const a = await vgOn(world, 1);
