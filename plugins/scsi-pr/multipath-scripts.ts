@@ -172,6 +172,7 @@ function* unregister(map: MultipathMap, key: ReservationKey): Script<PrAnswer<ob
     if (preempted.kind !== "done") return preempted;
   }
   for (const path of registered) {
+    // Unregistering keeps the device's persistence; each path's command sees to it.
     const answer = yield* path.commands.register({ from: key, to: 0n, aptpl: false });
     // A conflict: the PREEMPT has removed this one already.
     if (answer.kind !== "done" && answer.kind !== "conflict") return answer;

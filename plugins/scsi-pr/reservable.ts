@@ -77,9 +77,12 @@ export interface ReservableDevice {
   repairNexuses(call: {
     key: ReservationKey;
   }): PrAnswer<{ nexuses: readonly Nexus[]; repaired: readonly string[] }>;
-  /** REGISTER: replaces `from` (0: not registered yet) by `to` (0: unregister); a conflict when `from` is not our key. */
+  /**
+   * REGISTER: replaces `from` (0: not registered yet) by `to` (0: unregister); a conflict when `from` is not our key.
+   * Unregistering leaves the device's persistence as it is, whatever `aptpl` says.
+   */
   register(call: { from: ReservationKey; to: ReservationKey; aptpl: boolean }): PrAnswer<object>;
-  /** REGISTER AND IGNORE EXISTING KEY. */
+  /** REGISTER AND IGNORE EXISTING KEY; with `to` 0 as in register. */
   registerAndIgnore(call: { to: ReservationKey; aptpl: boolean }): PrAnswer<object>;
   reserve(call: { key: ReservationKey; type: ReservationType }): PrAnswer<object>;
   release(call: { key: ReservationKey; type: ReservationType }): PrAnswer<object>;

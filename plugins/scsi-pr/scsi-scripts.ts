@@ -114,6 +114,16 @@ function registration(from: ReservationKey, to: ReservationKey, aptpl: boolean, 
   return { action, key: from, action_key: to, type: null, aptpl };
 }
 
+/**
+ * APTPL of an unregistration. SPC-4 has no meaning for it, but Linux's target takes the bit of every REGISTER as the device's
+ * state for all hosts, so a host that leaves has to repeat what is active, or it ends the persistence of those that stay. A
+ * device that can't tell is sent none, which every device takes.
+ */
+function* activeAptpl(commands: Pick<ScriptedCommands, "readCapabilities">): Script<boolean> {
+  const read = yield* commands.readCapabilities();
+  return read.kind === "done" && read.capabilities.persist_through_power_loss.active;
+}
+
 /** The commands of one SCSI nexus. */
 export function scsiCommands(nexus: ScsiPath): ScriptedCommands {
   const out = (call: Partial<PrOutCall> & Pick<PrOutCall, "action" | "key">) =>
@@ -133,8 +143,14 @@ export function scsiCommands(nexus: ScsiPath): ScriptedCommands {
     },
     readNexuses: (call) => nexusAnswer([{ device: nexus.device, commands }], call),
     repairNexuses: (call) => repairAnswer([{ device: nexus.device, commands }], call),
-    register: ({ from, to, aptpl }) => write(nexus, registration(from, to, aptpl, false)),
-    registerAndIgnore: ({ to, aptpl }) => write(nexus, registration(0n, to, aptpl, true)),
+    *register({ from, to, aptpl }) {
+      const kept = to === 0n ? yield* activeAptpl(commands) : aptpl;
+      return yield* write(nexus, registration(from, to, kept, false));
+    },
+    *registerAndIgnore({ to, aptpl }) {
+      const kept = to === 0n ? yield* activeAptpl(commands) : aptpl;
+      return yield* write(nexus, registration(0n, to, kept, true));
+    },
     reserve: ({ key, type }) => out({ action: "reserve", key, type }),
     release: ({ key, type }) => out({ action: "release", key, type }),
     clear: ({ key }) => out({ action: "clear", key }),

@@ -34,7 +34,7 @@ function planDevice({ our_key }: StopRequest, { state }: Inspection): DevicePlan
     kind: "go",
     steps: [
       {
-        // APTPL of an unregistration means nothing by SPC-4; the flag stays out of it.
+        // Unregistering keeps the device's persistence, which is that of the hosts that stay; the flag is not looked at.
         command: { op: "register", from: our_key, to: 0n, aptpl: false },
         reached: (after) => !after.keys.includes(our_key),
         must_succeed: false,

@@ -167,6 +167,14 @@ describe("a path that was lost", () => {
     expect(target).toMatchObject({ registrations: new Map(), reservation: null });
   });
 
+  test("leaves the persistence of the other hosts as it is when the map is unregistered", () => {
+    const { map, target, b } = mapOverTwoPaths();
+    b.registerAndIgnore({ to: 0x1002n, aptpl: true });
+    map.registerAndIgnore({ to: KEY, aptpl: true });
+    expect(map.register({ from: KEY, to: 0n, aptpl: false })).toEqual({ kind: "done" });
+    expect(target).toMatchObject({ aptpl: true, registrations: new Map([[9, 0x1002n]]) });
+  });
+
   test("does not take other hosts' registrations with it", () => {
     const { map, target, lost, b } = mapOverTwoPaths();
     b.registerAndIgnore({ to: 0x1002n, aptpl: false });

@@ -228,6 +228,28 @@ describe("one host's disk", () => {
     }
   });
 
+  test("keeps the persistence of the hosts that stay when this one unregisters", () => {
+    for (const aptpl of [true, false]) {
+      const target = modelTarget();
+      const a = deviceOver(modelPaths(target, [1]));
+      const b = deviceOver(modelPaths(target, [2]));
+      a.registerAndIgnore({ to: 5n, aptpl });
+      b.registerAndIgnore({ to: 6n, aptpl });
+      expect(a.register({ from: 5n, to: 0n, aptpl: false })).toEqual({ kind: "done" });
+      expect(target).toMatchObject({ aptpl, registrations: new Map([[2, 6n]]) });
+      expect(b.registerAndIgnore({ to: 0n, aptpl: false })).toEqual({ kind: "done" });
+      expect(target).toMatchObject({ aptpl, registrations: new Map() });
+    }
+  });
+
+  test("is unregistered without APTPL where the device does not tell whether it is active", () => {
+    const { device, asked } = scripted(checkCondition(5, 0x24, 0), GOOD);
+    expect(device.register({ from: 5n, to: 0n, aptpl: true })).toEqual({ kind: "done" });
+    const [, sent] = asked;
+    expect(asked).toHaveLength(2);
+    expect(sent?.kind === "scsi" && sent.data_out?.[20]).toBe(0);
+  });
+
   test("that was fenced is not registered again by a repair", () => {
     const target = modelTarget();
     const a = deviceOver(modelPaths(target, [1]));
