@@ -141,7 +141,7 @@ export const LVMPERSIST = defineProgram({
     command(
       "clear",
       "Remove all keys and the reservation.",
-      "Every host loses its protection by this. Devices without persistent reservations are passed over.",
+      "Every host loses its protection by this. Beside others, devices without persistent reservations are passed over with a warning; alone they are refused.",
     ),
     command("devtest", "Show whether each device supports the reservation type."),
     command("check-key", "Exit with status 0 when every device has the key."),

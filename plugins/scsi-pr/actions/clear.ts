@@ -11,23 +11,37 @@ export function planClear(request: ClearRequest, inspections: Inspections): Plan
   const others = inspections
     .flatMap((inspection) => (inspection.kind === "inspected" ? inspection.state.keys : []))
     .filter((key) => key !== request.our_key);
+  const hasReservable = inspections.some(({ kind }) => kind === "inspected");
   return {
-    devices: inspections.map((inspection) => planDevice(request, inspection)),
+    devices: inspections.map((inspection) => planDevice(request, inspection, hasReservable)),
     gate: "each",
     on_failure: "go-on",
-    warnings:
-      others.length === 0
+    warnings: [
+      ...(others.length === 0
         ? []
-        : [`these hosts lose their keys, and any host can write from then on: ${nameKeys(others)}`],
+        : [`these hosts lose their keys, and any host can write from then on: ${nameKeys(others)}`]),
+      ...(hasReservable ? inspections.flatMap(passedOver) : []),
+    ],
     cuts_off: others.length > 0,
   };
 }
 
-function planDevice({ our_key }: ClearRequest, inspection: Inspections[number]): DevicePlan {
-  // What has no persistent reservations has nothing to clear; a VG may mix such devices with others.
-  if (inspection.kind === "unsupported") return { kind: "nothing", detail: inspection.detail };
+function planDevice(
+  { our_key }: ClearRequest,
+  inspection: Inspections[number],
+  hasReservable: boolean,
+): DevicePlan {
+  // A VG may mix devices without persistent reservations with others, and those are passed over. Where there is no other,
+  // the wrong device was named, say a partition of a reserved disk, and calling that clear would leave the disk reserved.
+  if (inspection.kind === "unsupported" && hasReservable)
+    return { kind: "nothing", detail: inspection.detail };
   if (inspection.kind !== "inspected") return { kind: "refused", problem: inspection };
   return planInspected(our_key, inspection);
+}
+
+/** A device that nothing is done to is told of, since "cleared" is said of all. Its refusal names it. */
+function passedOver(inspection: Inspections[number]): string[] {
+  return inspection.kind === "unsupported" ? [`not cleared: ${inspection.detail}`] : [];
 }
 
 function planInspected(our_key: ReservationKey, { state, capabilities }: Inspection): DevicePlan {

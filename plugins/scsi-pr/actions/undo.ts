@@ -82,7 +82,11 @@ export function planUndo(
   }
   const release = planRelease(attempts, { key, first, will_leave: former.kind === "none" });
   return {
-    steps: [...release.steps, ...planRegistration(key, former, { before, aptpl })],
+    steps: [
+      ...release.steps,
+      ...planPersistence(registered, former, { before, aptpl }),
+      ...planRegistration(key, former, { before, aptpl }),
+    ],
     stays: release.stays,
   };
 }
@@ -91,6 +95,30 @@ function mayHavePreempted({ step, after }: Attempt): boolean {
   const { command } = step;
   assert(command.op === "preempt", "a preemption is asked about");
   return after === null || !after.keys.includes(command.remove);
+}
+
+/**
+ * APTPL of our registration is the device's state for all hosts, and where our key stays or leaves nothing else sets it back:
+ * REGISTER from the key to itself does. A generation that did not move tells that the device did not take our registration.
+ */
+function planPersistence(
+  { step: { command }, after }: Attempt,
+  former: FormerKey,
+  { before, aptpl }: { before: DeviceState; aptpl: boolean },
+): Step[] {
+  assert(command.op === "registerAndIgnore", "the attempt that registered");
+  const key = command.to;
+  if (former.kind !== "same" && former.kind !== "none") return [];
+  if (command.aptpl === aptpl || after === null || after.generation === before.generation) return [];
+  if (!after.keys.includes(key)) return [];
+  return [
+    {
+      command: { op: "register", from: key, to: key, aptpl },
+      reached: (state) => former.kind === "none" || state.keys.includes(key),
+      // No state shows APTPL, so the status has to. Where our key is to go as well, a refusal must not keep it here.
+      must_succeed: former.kind === "same",
+    },
+  ];
 }
 
 function planRegistration(

@@ -369,6 +369,41 @@ describe("remove", () => {
   });
 });
 
+describe("a failed start that turned the persistence through a loss of power off", () => {
+  test("turns it on again where our key was registered before and stays", async () => {
+    const disks = disksOf(2);
+    await act(disks, A, start(KEY_A, "sh", true));
+    const before = prints(disks);
+    refuseAt(disks[1] as FakeDisk, "registerAndIgnore", CONFLICT);
+    const report = await act(disks, A, start(KEY_A, "sh"));
+    expect(results(report)).toEqual(["undone", "failed"]);
+    expect(disks.map(({ aptpl }) => aptpl)).toEqual([true, true]);
+    expect(prints(disks)).toEqual(before);
+    // The device that refused was not changed, so nothing is sent to it for setting back.
+    expect(disks[1]?.arrivals.some(({ command }) => command === "register")).toBe(false);
+  });
+
+  test("turns it on again where our key leaves and another host's stays", async () => {
+    const disks = disksOf(2);
+    await act(disks, B, start(KEY_B, "sh", true));
+    const before = prints(disks);
+    refuseAt(disks[1] as FakeDisk, "registerAndIgnore", CONFLICT);
+    expect(results(await act(disks, A, start(KEY_A, "sh")))).toEqual(["undone", "failed"]);
+    expect(disks.map(({ aptpl }) => aptpl)).toEqual([true, true]);
+    expect(prints(disks)).toEqual(before);
+  });
+
+  test("says that it could not be set back when the device refuses that too", async () => {
+    const disks = disksOf(2);
+    await act(disks, A, start(KEY_A, "sh", true));
+    refuseAt(disks[0] as FakeDisk, "register", GONE);
+    refuseAt(disks[1] as FakeDisk, "registerAndIgnore", CONFLICT);
+    const report = await act(disks, A, start(KEY_A, "sh"));
+    expect(results(report)).toEqual(["left", "failed"]);
+    expect(report.devices[0]?.detail).toContain("setting it back failed");
+  });
+});
+
 describe("clear", () => {
   test("takes everything off, whoever holds it", async () => {
     const disks = disksOf(2);
@@ -389,13 +424,23 @@ describe("clear", () => {
     expect(prints(disks)).toEqual([" | none", "b:0x2 | WE b"]);
   });
 
-  test("passes over devices without persistent reservations, and over clean ones", async () => {
+  test("passes over devices without persistent reservations beside others, with a word about each, and over clean ones", async () => {
     const disks = disksOf(2);
     await act(disks.slice(1), A, start(1n));
     refuseAt(disks[0] as FakeDisk, "any", { kind: "unsupported", detail: "no PR" }, { stays: true });
     const report = await act(disks, A, clear(1n));
     expect(results(report)).toEqual(["nothing", "done"]);
     expect(report.result).toBe("done");
+    expect(report.plan.warnings).toEqual(["not cleared: no PR"]);
     expect((await act(disksOf(1), A, clear(1n))).result).toBe("nothing");
+  });
+
+  test("refuses devices of which none has persistent reservations, instead of calling them clear", async () => {
+    const disks = disksOf(2);
+    for (const disk of disks)
+      refuseAt(disk, "any", { kind: "unsupported", detail: "a partition" }, { stays: true });
+    const report = await act(disks, A, clear(1n));
+    expect(report.result).toBe("unsupported");
+    expect(report.devices.map(({ problem }) => problem?.detail)).toEqual(["a partition", "a partition"]);
   });
 });
