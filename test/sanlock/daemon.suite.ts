@@ -74,6 +74,27 @@ describe("two lvmlockd", () => {
     }
   }
 
+  test("each tells its own state in the VG", async () => {
+    for (const [client, host_id] of [
+      [first, "1"],
+      [second, "2"],
+    ] as const) {
+      const status = await client.ask("vg_status", { vg_name: "vg0" });
+      expect(resultOf(status)).toBe(0);
+      expect([status.get("owner_host_id"), status.get("owner_generation")].map(String)).toEqual([
+        host_id,
+        "1",
+      ]);
+      expect(String(status.get("owner_state"))).toMatch(/^(UNKNOWN|LIVE)$/);
+    }
+  });
+
+  test("a VG that the other host has started as well is busy", async () => {
+    expect(await first.result("busy_vg", { vg_name: "vg0", vg_lock_type: "sanlock" })).toBe(
+      wireResult("EBUSY"),
+    );
+  });
+
   test("an LV that is active on one host is refused on the other, with its owner", async () => {
     const args = await newLv(first, "one");
     expect(await first.result("lock_lv", lv("one", "ex", args))).toBe(0);

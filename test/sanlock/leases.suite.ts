@@ -206,15 +206,17 @@ describe("host ids and lease sizes", () => {
     }
   });
 
-  test("leases of 1 and 2 MiB on 4K sectors have room for 250 and 500 hosts", async () => {
+  test("leases of 1, 2, 4 and 8 MiB on 4K sectors have room for 250, 500, 1000 and 2000 hosts", async () => {
     const wide = await startCluster(1, { settings: { lease_file_sector_size: 4096 } });
     try {
       for (const [align_mb, most] of [
         [1, 250],
         [2, 500],
+        [4, 1000],
+        [8, 2000],
       ] as const) {
         const vg_name = `align${align_mb}`;
-        await makeVg(wide, vg_name, { align_mb, lvs: 72 });
+        await makeVg(wide, vg_name, { align_mb, lvs: 71 * align_mb - 67 });
         const beyond = memberOf(wide, 0, vg_name, "1.0.0:lvmlock", most + 1);
         const refusal = await refused(beyond.handle.prepare({ repair: false }));
         expect(refusal.code).toBe("EHOSTID");
