@@ -36,18 +36,23 @@ const env = Object.fromEntries(
 );
 // Neither a bunfig.toml nor an .env of the current directory is read: either could preload code into a root daemon.
 const isolation = ["--config=/dev/null", "--no-env-file"];
-const child = spawn(bunBinary, [...isolation, ...process.argv.slice(2)], { stdio: "inherit", env });
 
+// Registered before Bun runs: a signal that came in between would end us alone, and leave Bun behind without anybody.
+let child = null;
+const missed = [];
+const passOn = (signal) => (child === null ? missed.push(signal) : child.kill(signal));
 for (const signal of ["SIGTERM", "SIGUSR1", "SIGUSR2"]) {
-  process.on(signal, () => child.kill(signal));
+  process.on(signal, () => passOn(signal));
 }
 // The terminal is gone. To a daemon SIGHUP says "read your settings again", which is not what is meant here.
-process.on("SIGHUP", () => child.kill("SIGTERM"));
+process.on("SIGHUP", () => passOn("SIGTERM"));
 // Ctrl-C reaches every process of the terminal's foreground group, so the child has it already; without a terminal it
 // was sent to us alone. Either way we stay until the child has ended, or npm would report its end too early.
 process.on("SIGINT", () => {
-  if (!process.stdin.isTTY) child.kill("SIGINT");
+  if (!process.stdin.isTTY) passOn("SIGINT");
 });
+child = spawn(bunBinary, [...isolation, ...process.argv.slice(2)], { stdio: "inherit", env });
+for (const signal of missed) child.kill(signal);
 child.on("error", (error) => fail(`Bun can't be started: ${error.message}`));
 child.on("exit", (status, signal) => {
   if (signal === null) process.exit(status ?? 1);
