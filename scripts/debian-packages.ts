@@ -1,8 +1,20 @@
 /** The Debian packages that the tests need, installed without letting any daemon of theirs run. */
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 
-/** lvm2 brings the real lvm commands, lvm2-lockd the C daemon that ours is compared with. */
-export const NEEDED_PACKAGES = ["lvm2", "lvm2-lockd"] as const;
+/**
+ * lvm2 brings the real lvm commands, lvm2-lockd the C daemon that ours is compared with. The compiler and the headers are what the
+ * struct layouts of the plugins are held against; without them those tests would only say that they were not run.
+ */
+export const NEEDED_PACKAGES = [
+  "lvm2",
+  "lvm2-lockd",
+  "gcc",
+  "libc6-dev",
+  "linux-libc-dev",
+  "libsanlock-dev",
+  "libdlm-dev",
+  "libdlmcontrol-dev",
+] as const;
 
 /** The answer of a policy-rc.d that forbids the action. */
 const policy_script = "#!/bin/sh\nexit 101\n";
