@@ -15,8 +15,22 @@ export function helpText(table: ProgramTable): string {
   }
   lines.push("", "Options:");
   for (const option of table.options) lines.push(...entry(optionSyntax(option), option.summary));
+  lines.push(...exitStatuses(table));
   lines.push("", `The manual has more: man ${table.name}`);
   return `${lines.join("\n")}\n`;
+}
+
+/** Scripts go by the exit status, and whoever writes one has the help at hand sooner than the manual. */
+function exitStatuses({ sections }: ProgramTable): string[] {
+  const blocks = sections.find(({ title }) => title === "EXIT STATUS")?.content ?? [];
+  const entries = blocks.flatMap((block) => (block.kind === "definitions" ? block.entries : []));
+  if (entries.length === 0) return [];
+  // The status stands in front of its first line.
+  const lines = entries.flatMap(([status, meaning]) => {
+    const [first = "", ...rest] = wrap(meaning, help_columns, indent_columns);
+    return [`  ${status.padEnd(indent_columns - 2)}${first.trimStart()}`, ...rest];
+  });
+  return ["", "Exit status:", ...lines];
 }
 
 function entry(syntax: string, summary: string): string[] {

@@ -2,6 +2,8 @@ import { readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
 import { createInterface } from "node:readline";
 
+const ENDING_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
 /**
  * Asks a person whether to go on. Nobody is asked, and the answer is yes, when standard input or error is no terminal, and when
  * lvm is what called: it has asked already, holds locks meanwhile, and hands us its terminal.
@@ -9,14 +11,17 @@ import { createInterface } from "node:readline";
 export async function confirm(question: string): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stderr.isTTY || isCalledByLvm()) return true;
   const lines = createInterface({ input: process.stdin, output: process.stderr });
+  const close = (): void => lines.close();
   try {
     const answer = await new Promise<string>((resolve) => {
       lines.question(`${question} [y/n]: `, resolve);
-      // The end of the input, or Ctrl-C, is no yes.
+      // The end of the input, Ctrl-C and any other way of ending the program are no yes.
       lines.once("close", () => resolve(""));
+      for (const signal of ENDING_SIGNALS) process.once(signal, close);
     });
     return /^\s*y(es)?\s*$/i.test(answer);
   } finally {
+    for (const signal of ENDING_SIGNALS) process.off(signal, close);
     lines.close();
   }
 }

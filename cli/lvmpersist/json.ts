@@ -13,22 +13,38 @@ export interface RunFacts {
 
 /** The whole report. Keys are "0x…" text; where a value is not known it is null, in lvm's "json" the empty string. */
 export function runJson(report: RunReport, facts: RunFacts, format: "json" | "json_std"): string {
-  const { command } = facts;
-  const run = {
-    command: command.kind,
-    group: facts.group,
-    result: report.result,
-    exit_status: facts.exit_status,
-    our_key: "our_key" in command ? printKey(command.our_key) : null,
-    remove_key: "remove_key" in command ? printKey(command.remove_key) : null,
-    devices: report.devices.length,
-    warnings: facts.warnings,
-  };
+  const run = runRow(facts, { result: report.result, devices: report.devices.length, detail: "" });
   const registrations = report.devices.flatMap(registrationRows);
   return jsonReport(
     { run: [run], device: report.devices.map(deviceRow), registration: registrations },
     format,
   );
+}
+
+/** The report of a run that ended before a device was changed or shown: no such VG, or a person said no. */
+export function refusalJson(
+  { detail, ...facts }: RunFacts & { readonly detail: string },
+  format: "json" | "json_std",
+): string {
+  const run = runRow(facts, { result: "refused", devices: 0, detail });
+  return jsonReport({ run: [run], device: [], registration: [] }, format);
+}
+
+function runRow(
+  { command, group, exit_status, warnings }: RunFacts,
+  { result, devices, detail }: { result: RunReport["result"] | "refused"; devices: number; detail: string },
+): object {
+  return {
+    command: command.kind,
+    group,
+    result,
+    exit_status,
+    our_key: "our_key" in command ? printKey(command.our_key) : null,
+    remove_key: "remove_key" in command ? printKey(command.remove_key) : null,
+    devices,
+    warnings,
+    detail,
+  };
 }
 
 function deviceRow(device: DeviceReport): object {

@@ -9,7 +9,7 @@ import { findDevices } from "./devices.ts";
 import { exitOf, PERSIST_EXIT } from "./exit.ts";
 import { type Notes, openNotes, SYSLOG_IDENT } from "./notes.ts";
 import type { PersistFormat } from "./options.ts";
-import { runProgress } from "./progress.ts";
+import { type RunProgress, runProgress } from "./progress.ts";
 import { runCommand } from "./run-command.ts";
 
 /** lvmpersist: reads the command line, finds the devices, and does what it was asked for. */
@@ -33,11 +33,15 @@ export async function main(words: readonly string[]): Promise<number> {
 }
 
 async function run(invocation: Invocation): Promise<number> {
-  const { command, vg_name } = invocation;
+  const { command, vg_name, dry_run } = invocation;
   const format = formatFor(invocation);
-  const notes = openNotes(command);
+  const notes = openNotes({ to_syslog: isChange(command) && !dry_run });
   const found = await findDevices(invocation.devices, vg_name, process.env.LVM_BINARY);
-  if (found.kind === "refused") return notes.error(found.detail, found.exit_status);
+  const warnings: string[] = [];
+  if (found.kind === "refused") {
+    const telling = { invocation, group: vg_name ?? "", format, notes, warnings };
+    return await tellRefusal(found.detail, found.exit_status, telling);
+  }
   for (const note of found.notes) notes.hint(note);
   const isForPeople = format === "basic" || format === "table";
   if (isForPeople)
@@ -47,34 +51,38 @@ async function run(invocation: Invocation): Promise<number> {
     vg_name,
     found.devices.map(({ path }) => path),
   );
+  const telling = { invocation, group, format, notes, warnings };
   const progress = runProgress();
   const interruption = watchSignals();
-  const warnings: string[] = [];
   const report = await runCommand(command, {
     devices: found.devices,
-    dry_run: invocation.dry_run,
-    trace: invocation.debug ? (text) => sayError(`lvmpersist: ${printable(text)}`, 0) : null,
+    dry_run,
+    trace: invocation.debug ? (text) => tellTrace(progress, text) : null,
     watch: { progress: progress.show, interrupted: interruption },
     agree: async (plan) => {
       progress.clear();
-      warnings.push(...plan.warnings);
-      return await agree(plan, { group, notes, yes: invocation.yes });
+      return await agree(plan, telling);
     },
   });
   progress.clear();
-  if (report === null) return notes.error("not agreed to; nothing is changed.", PERSIST_EXIT.failure);
-  return await tell(report, { invocation, group, format, notes, warnings });
+  if (report !== null) return await tell(report, telling);
+  return await tellRefusal("not agreed to; nothing is changed.", PERSIST_EXIT.failure, telling);
+}
+
+/** The line of the progress stands where this one is to go. */
+function tellTrace(progress: RunProgress, text: string): void {
+  progress.clear();
+  sayError(`lvmpersist: ${printable(text)}`, PERSIST_EXIT.ok);
 }
 
 /** Warns of what another host is going to lose, also in syslog, and asks a person who is there. */
-async function agree(
-  plan: Plan,
-  { group, notes, yes }: { group: string; notes: Notes; yes: boolean },
-): Promise<boolean> {
+async function agree(plan: Plan, { group, notes, invocation, warnings }: Telling): Promise<boolean> {
   const isBlocked = plan.gate === "all" && plan.devices.some(({ kind }) => kind === "refused");
   if (isBlocked) return true;
+  warnings.push(...plan.warnings);
   for (const warning of plan.warnings) notes.warn(`${group}: ${warning}`);
-  return !plan.cuts_off || yes || (await confirm("Go on?"));
+  const isAsked = plan.cuts_off && !invocation.yes && !invocation.dry_run;
+  return !isAsked || (await confirm("Go on?"));
 }
 
 /** Notes that the run is to end. A command that a device has is waited for, unless the signal comes again. */
@@ -100,7 +108,23 @@ interface Telling {
   readonly group: string;
   readonly format: PersistFormat;
   readonly notes: Notes;
-  readonly warnings: readonly string[];
+  /** What was warned of before anything was done. */
+  readonly warnings: string[];
+}
+
+/** A run that ended before there was anything to report of its devices. */
+async function tellRefusal(
+  detail: string,
+  exit_status: number,
+  { invocation, group, format, notes, warnings }: Telling,
+): Promise<number> {
+  notes.error(detail, exit_status);
+  if (format === "basic" || format === "table") return exit_status;
+  const { refusalJson } = await import("./json.ts");
+  return say(
+    refusalJson({ command: invocation.command, group, exit_status, warnings, detail }, format),
+    exit_status,
+  );
 }
 
 async function tell(report: RunReport, telling: Telling): Promise<number> {

@@ -1,7 +1,6 @@
 import { openSyslog, type Syslog, type SyslogSeverity } from "../../plugins/native/syslog.ts";
 import { say, sayError } from "../streams.ts";
 import { printable } from "../table.ts";
-import type { PersistCommand } from "./command.ts";
 
 /** The program's name, on the terminal and in syslog. */
 export const SYSLOG_IDENT = "lvmpersist";
@@ -19,9 +18,8 @@ export interface Notes {
 }
 
 /** The indented form is that of lvm's own messages, among which these appear when lvm calls. */
-export function openNotes({ kind }: PersistCommand): Notes {
-  const isChange = ["start", "take-over", "stop", "remove", "clear"].includes(kind);
-  const opened = isChange ? openSyslog(SYSLOG_IDENT) : null;
+export function openNotes({ to_syslog }: { readonly to_syslog: boolean }): Notes {
+  const opened = to_syslog ? openSyslog(SYSLOG_IDENT) : null;
   // A host without syslog is no reason not to fence.
   const syslog: Syslog | null = opened === null || "kind" in opened ? null : opened;
   const log = (severity: SyslogSeverity, text: string): void => syslog?.write(severity, text);

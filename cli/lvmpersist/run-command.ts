@@ -21,7 +21,10 @@ export interface RunOptions {
   /** Takes a line about each command sent to a device; null for none. */
   readonly trace: ((text: string) => void) | null;
   readonly watch: RunWatch;
-  /** Tells the warnings and asks where somebody is there to be asked; false ends the run before anything is changed. */
+  /**
+   * Tells the warnings, and asks where somebody is there to be asked and it is no dry run; false ends the run before anything is
+   * changed.
+   */
   readonly agree: (plan: Plan) => Promise<boolean>;
 }
 
@@ -33,8 +36,10 @@ export async function runCommand(command: PersistCommand, options: RunOptions): 
     const inspections = await inspectAll(team, scope, options.watch);
     const plan = planFor(command, inspections);
     if (plan === null) return lookAt(command, team.paths, inspections);
+    // A dry run warns too: what another host would lose is what it is looked at for.
+    const isAgreed = await options.agree(plan);
     if (options.dry_run) return dryRun(team.paths, plan, inspections);
-    if (!(await options.agree(plan))) return null;
+    if (!isAgreed) return null;
     return await carryOut(team, { plan, inspections, watch: options.watch });
   } finally {
     await team.close();

@@ -35,12 +35,17 @@ export function typeForAccess(access: "ex" | "sh"): TypeChoice {
 }
 
 export function planStart(request: StartRequest, inspections: Inspections): Plan {
+  const excluding = exclusionWarnings(request, inspections);
   return {
     devices: planEach(inspections, (inspection) => planDevice(request, inspection)),
     gate: "all",
     on_failure: "undo",
-    warnings: [...exclusionWarnings(request, inspections), ...powerLossWarnings(request, inspections)],
-    cuts_off: false,
+    warnings: [
+      ...excluding,
+      ...sharingWarnings(request, inspections),
+      ...powerLossWarnings(request, inspections),
+    ],
+    cuts_off: excluding.length > 0,
   };
 }
 
@@ -149,31 +154,48 @@ export function isStarted(state: DeviceState, key: ReservationKey, type: Reserva
   return admitsRegistrants(type) || reservation.key === key;
 }
 
-/** A new reservation shuts out whoever is not registered, and with WE and EA also those that are. */
-function exclusionWarnings(request: StartRequest, inspections: Inspections): string[] {
-  const shut_out = new Set<ReservationKey>();
-  const shared = new Set<ReservationKey>();
-  for (const inspection of inspections) {
-    if (inspection.kind !== "inspected") continue;
-    const type = request.typeOf(inspection.transport);
-    const others = inspection.state.keys.filter((key) => key !== request.our_key);
-    if (!admitsRegistrants(type) && inspection.state.reservation === null) {
-      for (const key of others) shut_out.add(key);
-    } else if (heldByAllRegistrants(type) && request.typeOf("scsi") !== type) {
-      for (const key of others) shared.add(key);
-    }
-  }
-  return [
-    ...(shut_out.size === 0
-      ? []
-      : [`registered hosts can no longer write once this reservation is taken: ${nameKeys([...shut_out])}`]),
-    ...(shared.size === 0
-      ? []
-      : [
-          `access for one host was asked for, but on multipath devices these registered keys can write as well: ` +
-            nameKeys([...shared]),
-        ]),
-  ];
+/** A new reservation shuts out whoever is not registered, and with WE and EA also those that are: these can be named. */
+export function exclusionWarnings(
+  request: StartRequest,
+  inspections: Inspections,
+  leaving: ReservationKey | null = null,
+): string[] {
+  const shut_out = otherKeys(
+    request,
+    inspections,
+    (type, { reservation }) => !admitsRegistrants(type) && reservation === null,
+  ).filter((key) => key !== leaving);
+  return shut_out.length === 0
+    ? []
+    : [`registered hosts can no longer write once this reservation is taken: ${nameKeys(shut_out)}`];
+}
+
+function sharingWarnings(request: StartRequest, inspections: Inspections): string[] {
+  const shared = otherKeys(
+    request,
+    inspections,
+    (type) => heldByAllRegistrants(type) && request.typeOf("scsi") !== type,
+  );
+  return shared.length === 0
+    ? []
+    : [
+        `access for one host was asked for, but on multipath devices these registered keys can write as well: ` +
+          nameKeys(shared),
+      ];
+}
+
+/** The keys of others on the devices for which this holds, each once. */
+function otherKeys(
+  request: StartRequest,
+  inspections: Inspections,
+  holds: (type: ReservationType, state: DeviceState) => boolean,
+): ReservationKey[] {
+  const keys = inspections.flatMap((inspection) =>
+    inspection.kind === "inspected" && holds(request.typeOf(inspection.transport), inspection.state)
+      ? inspection.state.keys
+      : [],
+  );
+  return distinctKeys(keys).filter((key) => key !== request.our_key);
 }
 
 /** APTPL of the latest REGISTER is the device's state for all hosts, so a start without it turns off what another host wanted. */

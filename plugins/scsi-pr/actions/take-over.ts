@@ -13,7 +13,15 @@ import {
   planEach,
   refused,
 } from "./plan.ts";
-import { inability, isStarted, planStart, registerStep, reserveStep, type StartRequest } from "./start.ts";
+import {
+  exclusionWarnings,
+  inability,
+  isStarted,
+  planStart,
+  registerStep,
+  reserveStep,
+  type StartRequest,
+} from "./start.ts";
 
 export interface TakeOverRequest extends StartRequest {
   readonly remove_key: ReservationKey;
@@ -27,6 +35,7 @@ export function planTakeOver(request: TakeOverRequest, inspections: Inspections)
   const everywhereStarted = inspections.every(
     (inspection) => inspection.kind === "inspected" && isOurs(request, inspection),
   );
+  const excluding = exclusionWarnings(request, inspections, request.remove_key);
   return {
     // A key that is nowhere is most likely mistyped, unless an earlier run got through and only its answer was lost.
     devices:
@@ -35,14 +44,16 @@ export function planTakeOver(request: TakeOverRequest, inspections: Inspections)
         : planEach(inspections, ({ state }) => notFound(request, state.keys)),
     gate: "all",
     on_failure: "undo",
-    warnings:
-      found === 0
+    warnings: [
+      ...(found === 0
         ? []
         : [
             `the host with key ${nameKey(request.remove_key)} loses ${found} of ${inspections.length} devices: ` +
               "its key and reservation are removed, its commands under way are aborted, its writes fail from then on",
-          ],
-    cuts_off: found > 0,
+          ]),
+      ...excluding,
+    ],
+    cuts_off: found > 0 || excluding.length > 0,
   };
 }
 

@@ -85,11 +85,13 @@ describe("start", () => {
     expect(prints(disks)).toEqual(["a:0x1 a.1:0x1 | WEAR all"]);
   });
 
-  test("warns of registered hosts that a new WE reservation shuts out", async () => {
+  test("warns of registered hosts that a new WE reservation shuts out, and has that agreed to", async () => {
     const disks = disksOf(1);
     disks[0]?.device("", ["b"]).register({ from: 0n, to: KEY_B, aptpl: false });
     const { plan } = await act(disks, A, start(KEY_A));
     expect(plan.warnings.join()).toContain("host_id 2");
+    expect(plan.cuts_off).toBe(true);
+    expect((await act(disksOf(1), A, start(KEY_A))).plan.cuts_off).toBe(false);
   });
 });
 
@@ -233,6 +235,16 @@ describe("start --removekey", () => {
     const disks = disksOf(2);
     expect((await act(disks, A, takeOver(1n, 0xdeadn))).result).toBe("not-found");
     expect(prints(disks)).toEqual([" | none", " | none"]);
+  });
+
+  test("warns of a third host that was registered and is shut out as well", async () => {
+    const disks = disksOf(1);
+    for (const [name, key] of [["b", KEY_B] as const, ["c", KEY_C] as const])
+      disks[0]?.device("", [name]).register({ from: 0n, to: key, aptpl: false });
+    const { warnings } = (await act(disks, A, takeOver(1n, KEY_B))).plan;
+    expect(warnings).toHaveLength(2);
+    expect(warnings[1]).toContain("host_id 3");
+    expect(warnings[1]).not.toContain("host_id 2");
   });
 
   test("refuses devices that a third host holds", async () => {
