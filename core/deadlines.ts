@@ -104,6 +104,11 @@ export const DEADLINES = {
   dlm_lock_ms: 60_000,
   /** How often the state of the lockspace is looked at while a result is waited for. */
   dlm_result_look_ms: 250,
+  /**
+   * How long dlm_controld or corosync may take to answer one question. They answer within milliseconds, on an emulated host under load
+   * within a second; what lasts longer counts as hanging until the answer comes.
+   */
+  dlm_controld_ms: 5000,
   /** How long a start or stop waits for a cluster without quorum, or one whose dlm_controld does not answer any more. */
   dlm_blocked_ms: 10_000,
   /** How long a start waits in all: fencing a failed node takes up to minutes, and the start goes on after it. */
@@ -123,7 +128,7 @@ export const DEADLINES = {
    * of 30 s, beside the others. A little less than the next one, so that the program is ended before the core gives it up.
    */
   lvmpersist_ms: 75_000,
-  /** A fence or a start at the reservations: up to three runs of lvmpersist, and none after one that hit its own deadline. */
+  /** A fence or a start at the reservations: some runs of lvmpersist, about a second each, and none after one that hit its own deadline. */
   reservation_call_ms: 100_000,
   /** After the failed removal of a failed host's key nobody tries again for this long, then for twice as long and so on, */
   fence_again_first_ms: 5000,

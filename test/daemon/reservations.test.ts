@@ -33,20 +33,40 @@ const pv = (device: string, keys: readonly bigint[], more: Partial<PvState> = {}
   ...more,
 });
 
-/** PVs that do what lvmpersist is told, and the command lines so far. `disturb` is called before each one. */
-function playedPvs(pvs: PvState[], disturb: (words: readonly string[]) => PersistAnswer | null = () => null) {
+/**
+ * PVs that do what lvmpersist is told, and the command lines so far. `disturb` is called before each one; the keys `elsewhere` were
+ * registered through another nexus.
+ */
+function playedPvs(
+  pvs: PvState[],
+  disturb: (words: readonly string[]) => PersistAnswer | null = () => null,
+  elsewhere: readonly bigint[] = [],
+) {
   const commands: string[] = [];
-  const change = (update: (keys: readonly bigint[]) => readonly bigint[]): void => {
-    for (const [index, old] of pvs.entries()) pvs[index] = { ...old, keys: update(old.keys) };
+  const change = (
+    named: readonly string[],
+    update: (keys: readonly bigint[]) => readonly bigint[],
+    ptpl?: boolean,
+  ): void => {
+    for (const [index, old] of pvs.entries())
+      if (named.length === 0 || named.includes(old.device))
+        pvs[index] = { ...old, keys: update(old.keys), ptpl: ptpl ?? old.ptpl };
   };
   const run = async (words: readonly string[]): Promise<PersistAnswer> => {
     commands.push(words.join(" "));
     const instead = disturb(words);
     if (instead !== null) return instead;
     const option = (name: string): bigint => BigInt(words[words.indexOf(name) + 1] ?? 0);
+    const named = words.filter((_, index) => words[index - 1] === "--device");
+    // Only the key of the nexus that the PVs are reached through is replaced.
+    const through = (key: bigint): boolean => (key & 0xffffn) === 1n && !elsewhere.includes(key);
     if (words[0] === "start")
-      change((keys) => [...keys.filter((key) => (key & 0xffffn) !== 1n), option("--ourkey")]);
-    if (words[0] === "remove") change((keys) => keys.filter((key) => key !== option("--removekey")));
+      change(
+        named,
+        (keys) => [...keys.filter((key) => !through(key)), option("--ourkey")],
+        words.includes("--ptpl"),
+      );
+    if (words[0] === "remove") change(named, (keys) => keys.filter((key) => key !== option("--removekey")));
     return { kind: "pvs", exit_status: 0, pvs: [...pvs] };
   };
   return { run, commands };
@@ -156,6 +176,16 @@ describe("a start", () => {
     });
   });
 
+  test("does not take a pr_key for a key of this host, and says that it does not count", async () => {
+    const start = { method: "checkKey", removed: null, own: { host_id: 1, generation: 0 } } as const;
+    expect(await ask(playedPvs([pv("/dev/sdb", [0xabcn])]).run, start)).toMatchObject({
+      code: "EPREPARE",
+      detail: expect.stringContaining(
+        "/dev/sdb: no key of this host is registered (a key that is not made from a host_id, such as 0xabc, does not count: leave pr_key unset)",
+      ),
+    });
+  });
+
   test("without a host_id has no key, and says so", async () => {
     const { run, commands } = playedPvs([]);
     expect(await ask(run, { method: "checkKey", own: { host_id: 0, generation: 0 } })).toMatchObject({
@@ -176,22 +206,81 @@ describe("a start", () => {
     expect(await ask(run, { method: "correctKey", removed: null })).toEqual({ kind: "done" });
     expect(commands).toEqual([
       "read --vg vg",
-      `start --vg vg --ourkey ${printKey(OWN_KEY)} --access sh`,
+      `start --vg vg --ourkey ${printKey(OWN_KEY)} --prtype WEAR`,
       "read --vg vg",
     ]);
   });
 
-  test("keeps registrations that outlive a power loss as they are", async () => {
-    const { run, commands } = playedPvs([pv("/dev/sdb", [keyOfHost({ host_id: 1 })], { ptpl: true })]);
+  test("keeps each PV's reservation type, and whether its registrations outlive a power loss", async () => {
+    const old = keyOfHost({ host_id: 1 });
+    const pvs = [
+      pv("/dev/sdb", [old], { ptpl: true }),
+      pv("/dev/sdc", [old]),
+      pv("/dev/sdd", [old], { reservation: "EAAR", ptpl: true }),
+      pv("/dev/sde", [old], { ptpl: true }),
+    ];
+    const { run, commands } = playedPvs(pvs);
     expect(await ask(run, { method: "correctKey", removed: null })).toEqual({ kind: "done" });
-    expect(commands[1]).toEndWith(" --ptpl");
+    const key = `--ourkey ${printKey(OWN_KEY)}`;
+    expect(commands.slice(1, -1)).toEqual([
+      `start --device /dev/sdb --device /dev/sde ${key} --prtype WEAR --ptpl`,
+      `start --device /dev/sdc ${key} --prtype WEAR`,
+      `start --device /dev/sdd ${key} --prtype EAAR --ptpl`,
+    ]);
+    expect(pvs.map(({ ptpl }) => ptpl)).toEqual([true, false, true, true]);
   });
 
-  test("fails when the key can't be corrected, or an earlier one stays beside it", async () => {
+  test("keeps the type and the persistence that all PVs of the VG have, as one VG", async () => {
+    const pvs = ["/dev/sdb", "/dev/sdc"].map((device) =>
+      pv(device, [keyOfHost({ host_id: 1 })], { reservation: "EAAR", ptpl: true }),
+    );
+    const { run, commands } = playedPvs(pvs);
+    expect(await ask(run, { method: "correctKey", removed: null })).toEqual({ kind: "done" });
+    expect(commands[1]).toBe(`start --vg vg --ourkey ${printKey(OWN_KEY)} --prtype EAAR --ptpl`);
+  });
+
+  test("removes a key of an earlier generation that another path or session left behind, and reads that back", async () => {
+    const old = keyOfHost({ host_id: 1, generation: 6 });
+    for (const keys of [[old], [old, OWN_KEY]]) {
+      const { run, commands } = playedPvs([pv("/dev/sdb", [...keys, OTHER_KEY])], undefined, [old]);
+      expect(await ask(run, { method: "correctKey", removed: null })).toEqual({ kind: "done" });
+      expect(commands.slice(2)).toEqual([
+        "read --vg vg",
+        `remove --vg vg --ourkey ${printKey(OWN_KEY)} --removekey ${printKey(old)}`,
+        "read --vg vg",
+      ]);
+    }
+  });
+
+  test("removes no key of a later generation, which another life of this host_id may have", async () => {
+    const later = keyOfHost({ host_id: 1, generation: 8 });
+    const { run, commands } = playedPvs([pv("/dev/sdb", [later, OWN_KEY])], undefined, [later]);
+    expect(await ask(run, { method: "correctKey", removed: null })).toMatchObject({
+      code: "EPREPARE",
+      detail: expect.stringContaining(`another key of ours is registered as well: ${printKey(later)}`),
+    });
+    expect(commands.filter((command) => command.startsWith("remove"))).toEqual([]);
+  });
+
+  test("changes nothing where a PV can't be read or is not reserved for registered hosts", async () => {
+    const old = keyOfHost({ host_id: 1, generation: 6 });
+    for (const [bad, detail] of [
+      [pv("/dev/sdc", [old], { problem: "/dev/sdc does not answer" }), "/dev/sdc does not answer"],
+      [pv("/dev/sdc", [old], { reservation: "none" }), "/dev/sdc: it is not reserved"],
+      [pv("/dev/sdc", [old], { reservation: "WE" }), "/dev/sdc: it is reserved WE"],
+    ] as const) {
+      const { run, commands } = playedPvs([pv("/dev/sdb", [old]), bad]);
+      const refused = await ask(run, { method: "correctKey", removed: null });
+      expect(refused).toMatchObject({ code: "EPREPARE", detail: expect.stringContaining(detail) });
+      expect(commands).toEqual(["read --vg vg"]);
+    }
+  });
+
+  test("fails when the key can't be corrected, or an earlier one can't be removed", async () => {
     const old = keyOfHost({ host_id: 1, generation: 6 });
     for (const [keys, detail] of [
       [[old], `our key ${printKey(OWN_KEY)} is not registered`],
-      [[old, OWN_KEY], `an earlier key of ours is registered as well: ${printKey(old)}`],
+      [[old, OWN_KEY], `another key of ours is registered as well: ${printKey(old)}`],
     ] as const) {
       const pvs = [pv("/dev/sdb", keys)];
       const { run } = playedPvs(pvs, () => ({ kind: "pvs", exit_status: 1, pvs }));
@@ -200,6 +289,16 @@ describe("a start", () => {
         detail: expect.stringContaining(detail),
       });
     }
+  });
+
+  test("says what lvmpersist said when the key could not be put in place", async () => {
+    const { run } = playedPvs([pv("/dev/sdb", [keyOfHost({ host_id: 1 })])], (words) =>
+      words[0] === "start" ? { kind: "failed", detail: "lvmpersist start: it has not ended" } : null,
+    );
+    expect(await ask(run, { method: "correctKey", removed: null })).toMatchObject({
+      code: "EPREPARE",
+      detail: expect.stringContaining("lvmpersist start: it has not ended"),
+    });
   });
 
   test("notes the key for lvm, through no link, where lvm keeps such notes", async () => {

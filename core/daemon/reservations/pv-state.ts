@@ -77,7 +77,7 @@ export function readDeviceRows(json: string): PvState[] | null {
 const SHARED_TYPES: ReadonlySet<string> = new Set(["WEAR", "EAAR"]);
 
 /** "" when every PV can be read and lets only registered hosts write; otherwise what is wrong, PV by PV. */
-function sharedProblem(pvs: readonly PvState[]): string {
+export function reservedProblem(pvs: readonly PvState[]): string {
   return sentence(pvs, ({ problem, reservation }) => {
     if (problem !== "") return problem;
     if (reservation === "none") return "it is not reserved, so that every host can write";
@@ -87,16 +87,23 @@ function sharedProblem(pvs: readonly PvState[]): string {
 
 /** "" when this host, in whatever generation, is registered on every PV. */
 export function startProblem(pvs: readonly PvState[], host_id: number): string {
-  const problem = sharedProblem(pvs);
+  const problem = reservedProblem(pvs);
   if (problem !== "") return problem;
-  return sentence(pvs, ({ keys }) =>
-    keysOf(keys, host_id).length > 0 ? "" : "no key of this host is registered",
-  );
+  return sentence(pvs, ({ keys }) => {
+    if (keysOf(keys, host_id).length > 0) return "";
+    // A pr_key tells neither host nor generation, so nobody could cut this host off by it.
+    const custom = keys.filter((found) => hostOfKey(found) === null);
+    const hint =
+      custom.length === 0
+        ? ""
+        : ` (a key that is not made from a host_id, such as ${printKey(custom[0] ?? 0n)}, does not count: leave pr_key unset)`;
+    return `no key of this host is registered${hint}`;
+  });
 }
 
 /** "" when every PV has the key of this very life of the host, and none of another one. */
 export function ownKeyProblem(pvs: readonly PvState[], own: HostLife): string {
-  const problem = sharedProblem(pvs);
+  const problem = reservedProblem(pvs);
   if (problem !== "") return problem;
   const wanted = keyOfHost(own);
   return sentence(pvs, ({ keys }) => {
@@ -105,8 +112,21 @@ export function ownKeyProblem(pvs: readonly PvState[], own: HostLife): string {
     const stale = present.filter((found) => found !== wanted);
     return stale.length === 0
       ? ""
-      : `an earlier key of ours is registered as well: ${stale.map(printKey).join(", ")}`;
+      : `another key of ours is registered as well: ${stale.map(printKey).join(", ")}`;
   });
+}
+
+/**
+ * Keys of earlier generations of our own host_id. sanlock gave us the host_id, so whoever had it before is over: what is left was
+ * registered through a path that is lost, or a session that ended. A later generation is not ours to judge.
+ */
+export function earlierKeys(pvs: readonly PvState[], own: HostLife): ReservationKey[] {
+  const ours = pvs.flatMap(({ keys }) => keysOf(keys, own.host_id));
+  const isEarlier = (found: ReservationKey): boolean => {
+    const generation = hostOfKey(found)?.generation ?? own.generation;
+    return generation < own.generation && found !== keyOfHost(own);
+  };
+  return [...new Set(ours.filter(isEarlier))];
 }
 
 /**
@@ -114,7 +134,7 @@ export function ownKeyProblem(pvs: readonly PvState[], own: HostLife): string {
  * another generation counts as well: that host has started anew, or never corrected its key, and can write in either case.
  */
 export function removalProblem(pvs: readonly PvState[], own: HostLife, removed: HostLife): string {
-  const problem = sharedProblem(pvs);
+  const problem = reservedProblem(pvs);
   if (problem !== "") return problem;
   const our_key = keyOfHost(own);
   return sentence(pvs, ({ keys }) => {

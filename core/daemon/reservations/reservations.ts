@@ -7,9 +7,10 @@ import { refuse } from "../../../plugins/contract.ts";
 import { keyOfHost, printKey } from "../../../plugins/scsi-pr/keys.ts";
 import type { AskReservations, HostLife, ManagerAnswer } from "../../locking/api.ts";
 import type { Log } from "../log/log.ts";
+import { correctOwnKey, reasonOf } from "./correct-key.ts";
 import { writeKeyFile } from "./key-file.ts";
 import type { PersistAnswer, RunLvmpersist } from "./lvmpersist.ts";
-import { ownKeyProblem, removalProblem, startProblem } from "./pv-state.ts";
+import { removalProblem, startProblem } from "./pv-state.ts";
 
 export interface ReservationsOptions {
   readonly run: RunLvmpersist;
@@ -82,20 +83,16 @@ async function correctKey(
   { vg_name, vg_uuid, own }: AskReservations,
 ): Promise<ManagerAnswer> {
   const key = printKey(keyOfHost(own));
-  const before = await read(options, vg_name);
-  if (before.kind === "failed") return notPrepared(vg_name, before.detail);
-  if (ownKeyProblem(before.pvs, own) !== "") {
-    // A registration that outlives a power loss goes on doing so: the latest one decides that for the whole device.
-    const ptpl = before.pvs.every((pv) => pv.ptpl) ? ["--ptpl"] : [];
-    const started = await options.run(["start", "--vg", vg_name, "--ourkey", key, "--access", "sh", ...ptpl]);
-    if (started.kind === "failed") return notPrepared(vg_name, started.detail);
-    const after = await read(options, vg_name);
-    const problem = after.kind === "failed" ? after.detail : ownKeyProblem(after.pvs, own);
-    if (problem !== "") return notPrepared(vg_name, `${problem}${reasonOf(started)}`);
+  const { problem, changed, removed } = await correctOwnKey(options.run, vg_name, own);
+  if (problem !== "") return notPrepared(vg_name, problem);
+  if (changed)
     options.log.notice(
       `VG ${vg_name}: the key of this host is ${key} now, for its generation ${own.generation}`,
     );
-  }
+  if (removed.length > 0)
+    options.log.warning(
+      `VG ${vg_name}: removed ${removed.map(printKey).join(", ")}, registered through another path or session in an earlier generation of this host_id`,
+    );
   try {
     writeKeyFile(options.key_directory, { name: vg_name, uuid: vg_uuid }, key);
   } catch (error) {
@@ -121,13 +118,7 @@ async function removeKey(
   if (done.kind === "failed") return refuse("EAGAIN", done.detail);
   const after = await read(options, vg_name);
   const problem = after.kind === "failed" ? after.detail : removalProblem(after.pvs, own, removed);
-  return problem === "" ? DONE : refuse("EAGAIN", `${problem}${reasonOf(done)}`);
-}
-
-/** What the command itself said about its failure, behind what the PVs say; "" when they say it all. */
-function reasonOf(answered: PersistAnswer & { readonly kind: "pvs" }): string {
-  const problems = answered.pvs.map((pv) => pv.problem).filter((problem) => problem !== "");
-  return problems[0] === undefined ? "" : ` (${problems[0]})`;
+  return problem === "" ? DONE : refuse("EAGAIN", `${problem}${reasonOf([done])}`);
 }
 
 function messageOf(error: unknown): string {
