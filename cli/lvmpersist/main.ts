@@ -1,3 +1,4 @@
+import { SYSLOG_PATH } from "../../plugins/native/syslog.ts";
 import type { Plan } from "../../plugins/scsi-pr/actions/plan.ts";
 import type { RunReport } from "../../plugins/scsi-pr/actions/report.ts";
 import { printKey } from "../../plugins/scsi-pr/keys.ts";
@@ -10,10 +11,19 @@ import { exitOf, PERSIST_EXIT } from "./exit.ts";
 import { type Notes, openNotes, SYSLOG_IDENT } from "./notes.ts";
 import type { PersistFormat } from "./options.ts";
 import { type RunProgress, runProgress } from "./progress.ts";
-import { runCommand } from "./run-command.ts";
+import { runCommand, teamFor } from "./run-command.ts";
+
+/** What a run reaches beside its own terminal; a test puts something else in its place. */
+export interface Surroundings {
+  readonly teamFor: typeof teamFor;
+  readonly syslog_path: string;
+}
 
 /** lvmpersist: reads the command line, finds the devices, and does what it was asked for. */
-export async function main(words: readonly string[]): Promise<number> {
+export async function main(
+  words: readonly string[],
+  surroundings: Surroundings = { teamFor, syslog_path: SYSLOG_PATH },
+): Promise<number> {
   const reading = readCommand(words);
   switch (reading.kind) {
     case "usage-error":
@@ -28,14 +38,14 @@ export async function main(words: readonly string[]): Promise<number> {
     case "version":
       return say((await import("../version.ts")).versionText(SYSLOG_IDENT), PERSIST_EXIT.ok);
     case "invocation":
-      return await run(reading.invocation);
+      return await run(reading.invocation, surroundings);
   }
 }
 
-async function run(invocation: Invocation): Promise<number> {
+async function run(invocation: Invocation, surroundings: Surroundings): Promise<number> {
   const { command, vg_name, dry_run } = invocation;
   const format = formatFor(invocation);
-  const notes = openNotes({ to_syslog: isChange(command) && !dry_run });
+  const notes = openNotes(isChange(command) && !dry_run ? surroundings.syslog_path : null);
   const found = await findDevices(invocation.devices, vg_name, process.env.LVM_BINARY);
   const warnings: string[] = [];
   if (found.kind === "refused") {
@@ -57,6 +67,7 @@ async function run(invocation: Invocation): Promise<number> {
   const report = await runCommand(command, {
     devices: found.devices,
     dry_run,
+    teamFor: surroundings.teamFor,
     trace: invocation.debug ? (text) => tellTrace(progress, text) : null,
     watch: { progress: progress.show, interrupted: interruption },
     agree: async (plan) => {

@@ -17,9 +17,9 @@ export interface Notes {
   log(severity: SyslogSeverity, text: string): void;
 }
 
-/** The indented form is that of lvm's own messages, among which these appear when lvm calls. */
-export function openNotes({ to_syslog }: { readonly to_syslog: boolean }): Notes {
-  const opened = to_syslog ? openSyslog(SYSLOG_IDENT) : null;
+/** The indented form is that of lvm's own messages, among which these appear when lvm calls. `syslog_path` null: not to syslog. */
+export function openNotes(syslog_path: string | null): Notes {
+  const opened = syslog_path === null ? null : openSyslog(SYSLOG_IDENT, syslog_path);
   // A host without syslog is no reason not to fence.
   const syslog: Syslog | null = opened === null || "kind" in opened ? null : opened;
   const log = (severity: SyslogSeverity, text: string): void => syslog?.write(severity, text);

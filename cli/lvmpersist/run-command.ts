@@ -15,11 +15,15 @@ import type { PersistCommand } from "./command.ts";
 import type { NamedDevice } from "./devices.ts";
 import { lookAt } from "./look.ts";
 
-export interface RunOptions {
+export interface TeamOptions {
   readonly devices: readonly NamedDevice[];
-  readonly dry_run: boolean;
   /** Takes a line about each command sent to a device; null for none. */
   readonly trace: ((text: string) => void) | null;
+}
+
+export interface RunOptions extends TeamOptions {
+  readonly dry_run: boolean;
+  readonly teamFor: (options: TeamOptions) => Promise<DeviceTeam>;
   readonly watch: RunWatch;
   /**
    * Tells the warnings, and asks where somebody is there to be asked and it is no dry run; false ends the run before anything is
@@ -30,7 +34,7 @@ export interface RunOptions {
 
 /** Does the command on the devices. null: it was not agreed to, and nothing was done. */
 export async function runCommand(command: PersistCommand, options: RunOptions): Promise<RunReport | null> {
-  const team = await teamFor(options);
+  const team = await options.teamFor(options);
   try {
     const scope = scopeOf(command);
     const inspections = await inspectAll(team, scope, options.watch);
@@ -74,7 +78,7 @@ function planFor(command: PersistCommand, inspections: Inspections): Plan | null
 }
 
 /** One device is served by this thread; of several, disks work side by side for it, and others are served by workers. */
-async function teamFor({ devices, trace }: RunOptions): Promise<DeviceTeam> {
+export async function teamFor({ devices, trace }: TeamOptions): Promise<DeviceTeam> {
   const paths = devices.map(({ path }) => path);
   const missing = new Map(
     devices.flatMap(({ problem }, device) => (problem === null ? [] : [[device, problem]])),

@@ -21,6 +21,9 @@ const LOG_DAEMON = 3;
 /** Longest message, in bytes: journald and rsyslog both take 8 KiB lines and more; a longer one is cut. */
 const MESSAGE_SIZE_BYTES_MAX = 8192;
 
+/** Where libc's syslog(3) sends to as well. */
+export const SYSLOG_PATH = "/dev/log";
+
 /** An open way to syslog. `write` never waits; messages that found no room are counted in `dropped`. */
 export interface Syslog {
   write(severity: SyslogSeverity, text: string): void;
@@ -35,7 +38,7 @@ const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
  * a stuck journald would stop the event loop and with it every VG. The line is the one that libc sends (RFC 3164 with a
  * local time stamp, no host name, "ident[pid]: text").
  */
-export function openSyslog(ident: string, path = "/dev/log"): Syslog | NativeFailure {
+export function openSyslog(ident: string, path = SYSLOG_PATH): Syslog | NativeFailure {
   const address = unixAddress(path);
   if (address === null) throw new TypeError(`not a socket address: ${path}`);
   const socket = openDatagram();
