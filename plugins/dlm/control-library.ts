@@ -2,7 +2,7 @@ import { lastErrno, prepareErrno } from "../native/errno.ts";
 import { type CallableSymbols, openLibrary, probeSymbols } from "../native/library.ts";
 import { stableMemory } from "../native/structs.ts";
 import { cText } from "./client-library.ts";
-import type { DlmControl, NodeInfo, RunCommands } from "./control.ts";
+import type { ControlAnswer, ControlAnswers, ControlCall, NodeInfo } from "./control.ts";
 import { ERRNO, RUN_START_NODE_NONE } from "./flags.ts";
 import { LOCKSPACE, LOCKSPACE_NAME_BYTES, NODE, RUN_COMMAND_BYTES, RUN_UUID_BYTES } from "./layouts.ts";
 import {
@@ -13,28 +13,48 @@ import {
   QUORUM_SYMBOLS,
 } from "./library-symbols.ts";
 
-/** The libraries, or why there are none. */
+/** The libraries, or why there are none. `can_run`: they can have commands run on other nodes. */
 export type OpenedControl =
-  | { readonly kind: "opened"; readonly control: DlmControl }
+  | {
+      readonly kind: "opened";
+      readonly can_run: boolean;
+      /** Makes a call, and waits for the daemon for as long as it takes. */
+      readonly perform: (call: ControlCall) => ControlAnswer;
+    }
   | { readonly kind: "missing"; readonly detail: string };
 
 /** Nodes of a lockspace that are asked for. corosync itself takes far fewer. */
 const NODES_MAX = 1024;
-/** A lockspace that never is: asking for it tells whether anybody answers. */
-const NOBODYS = "lvmlockd.asks";
 /** cs_error_t's CS_OK. */
 const CS_OK = 1;
 
 /** Opens libdlmcontrol, and libquorum where it is. */
-export function openDlmControl(): OpenedControl {
-  const library = openLibrary(CONTROL_LIBRARY, CONTROL_SYMBOLS);
+export function openControlLibrary(directories?: readonly string[]): OpenedControl {
+  const library = openLibrary(CONTROL_LIBRARY, CONTROL_SYMBOLS, directories);
   if (library.kind === "missing") return library;
   prepareErrno();
-  const run = probeSymbols(library.path, CONTROL_RUN_SYMBOLS);
-  const quorum = openLibrary(QUORUM_LIBRARY, QUORUM_SYMBOLS);
-  const control = createControl(library.symbols, createRun(run));
+  const control = createControl(library.symbols);
+  const run = createRun(probeSymbols(library.path, CONTROL_RUN_SYMBOLS));
+  const quorum = openLibrary(QUORUM_LIBRARY, QUORUM_SYMBOLS, directories);
   const isQuorate = quorum.kind === "opened" ? createQuorum(quorum.symbols) : () => null;
-  return { kind: "opened", control: { ...control, isQuorate } };
+  return {
+    kind: "opened",
+    can_run: run !== null,
+    perform(call) {
+      switch (call.kind) {
+        case "lockspace":
+          return control.lockspace(call.name);
+        case "nodes":
+          return control.nodes(call.name, call.type);
+        case "quorate":
+          return isQuorate();
+        case "run-start":
+          return run?.start(call.command) ?? ERRNO.EINVAL;
+        case "run-check":
+          return run?.check(call.uuid, call.flags) ?? -ERRNO.EINVAL;
+      }
+    },
+  };
 }
 
 type Control = CallableSymbols<typeof CONTROL_SYMBOLS>;
@@ -46,36 +66,35 @@ function nameText(name: string): Uint8Array {
   return memory;
 }
 
-function createControl(library: Control, run: RunCommands | null): Omit<DlmControl, "isQuorate"> {
+interface Calls {
+  lockspace(name: string): ControlAnswers["lockspace"];
+  nodes(name: string, type: number): ControlAnswers["nodes"];
+}
+
+function createControl(library: Control): Calls {
   const info = LOCKSPACE.allocate();
   const nodes = stableMemory(NODES_MAX * NODE.size_bytes);
   const count = new Int32Array(new ArrayBuffer(4));
-  const lockspace = (name: string): ReturnType<DlmControl["lockspace"]> => {
-    const rv = library.dlmc_lockspace_info(nameText(name), info.bytes);
-    const errno = lastErrno();
-    if (rv < 0) return isUnknown(rv, errno) ? null : "no-daemon";
-    return {
-      wait_condition: info.get("cg_next.wait_condition"),
-      member_count: info.get("cg_prev.member_count"),
-    };
-  };
   return {
-    lockspace,
-    isRunning: () => lockspace(NOBODYS) !== "no-daemon",
+    lockspace(name) {
+      const rv = library.dlmc_lockspace_info(nameText(name), info.bytes);
+      // dlm_controld's own answer is the return value. One that does not run, or ends meanwhile, is -1 with whatever errno.
+      if (rv < 0) return rv === -ERRNO.ENOENT ? null : "no-daemon";
+      return {
+        wait_condition: info.get("cg_next.wait_condition"),
+        member_count: info.get("cg_prev.member_count"),
+      };
+    },
     nodes(name, type) {
+      count[0] = 0;
       const rv = library.dlmc_lockspace_nodes(nameText(name), type, NODES_MAX, count, nodes);
-      const errno = lastErrno();
-      if (rv < 0) return isUnknown(rv, errno) ? [] : "no-daemon";
+      if (rv < 0) return "no-daemon";
       const found = Math.min(count[0] ?? 0, NODES_MAX);
+      // The library takes the end of the connection for an empty list, and a lockspace that is joined has this node.
+      if (found === 0) return "no-daemon";
       return Array.from({ length: found }, (_, index) => nodeInfo(nodes, index));
     },
-    run,
   };
-}
-
-/** dlm_controld answered that there is no such lockspace: its answer is the return value, a missing daemon is -1 with an errno. */
-function isUnknown(rv: number, errno: number): boolean {
-  return rv === -ERRNO.ENOENT || (rv === -1 && errno === ERRNO.ENOENT);
 }
 
 function nodeInfo(nodes: Uint8Array, index: number): NodeInfo {
@@ -83,7 +102,12 @@ function nodeInfo(nodes: Uint8Array, index: number): NodeInfo {
   return { nodeid: node.get("nodeid"), flags: node.get("flags") };
 }
 
-function createRun(library: Partial<CallableSymbols<typeof CONTROL_RUN_SYMBOLS>>): RunCommands | null {
+interface Runs {
+  start(text: string): string | number;
+  check(run_uuid: string, flags: number): number;
+}
+
+function createRun(library: Partial<CallableSymbols<typeof CONTROL_RUN_SYMBOLS>>): Runs | null {
   const { dlmc_run_start: start, dlmc_run_check: check } = library;
   if (start === undefined || check === undefined) return null;
   const command = stableMemory(RUN_COMMAND_BYTES);

@@ -50,5 +50,6 @@ export const ERRNO = {
   EINVAL: 22,
   EDEADLK: 35,
   EUNATCH: 49,
+  ETIMEDOUT: 110,
   ECONNREFUSED: 111,
 } as const;

@@ -19,7 +19,7 @@ export async function join(state: LockspaceState, { adopt }: JoinCall): Promise<
   const { lockspace_name } = identity;
   if (state.handle !== null)
     return refuse("EEXIST", `${lockspace_name} is joined already`, { lm_result: -ERRNO.EEXIST });
-  const missing = whatIsMissing(tools);
+  const missing = await whatIsMissing(tools);
   if (missing !== null) return refuse("EMANAGER", missing);
   if (state.opening?.kind === "release") {
     // A stop that was given up: the lockspace is joined anew when it is through.
@@ -30,7 +30,8 @@ export async function join(state: LockspaceState, { adopt }: JoinCall): Promise<
   if (!exists && adopt === "only-orphan")
     return refuse("EADOPT_NONE", "no earlier lvmlockd has left the lockspace joined");
   if (exists && adopt === "no" && state.opening === null) return refuseLeftOver(lockspace_name);
-  if (tools.control.isQuorate() === false) return refuseCondition({ kind: "no-quorum" }, lockspace_name);
+  if ((await tools.control.isQuorate()) === false)
+    return refuseCondition({ kind: "no-quorum" }, lockspace_name);
   const opened = await open(state, exists);
   return "kind" in opened ? opened : joined(state, opened, exists);
 }
@@ -79,7 +80,7 @@ async function goOn(
       state.opening = null;
       return result;
     }
-    const condition = waitOf(control, lockspace_name);
+    const condition = await waitOf(control, lockspace_name);
     const now_ms = clock.now_ms();
     if (condition.kind !== told) tellWait(state, condition);
     told = condition.kind;
@@ -128,11 +129,11 @@ export async function leave(state: LockspaceState): Promise<Answer<object>> {
   const { tools, identity, opening } = state;
   const name = identity.lockspace_name;
   if (state.handle === null && opening === null) return { kind: "done" };
-  const condition = conditionOf(tools, name);
+  const condition = await conditionOf(tools, name);
   if (condition.kind === "gone" && opening === null) return left(state);
   // The kernel would wait for a daemon that is not there.
-  if (condition.kind === "no-daemon" || !tools.control.isRunning())
-    return refuseCondition({ kind: "no-daemon" }, name);
+  const daemon = await tools.control.daemon();
+  if (daemon !== "answers") return refuseCondition({ kind: daemon }, name);
   stopWatch(state);
   if (opening !== null) {
     // A join or leave that was given up; what has come of it is left below.

@@ -36,8 +36,8 @@ export function createHandle(state: LockspaceState): LockspaceHandle {
 type PrepareAnswer = ReturnType<LockspaceHandle["prepare"]>;
 
 /** Does the dlm run, and is this host in the cluster that the VG belongs to? */
-function prepare({ tools, identity }: LockspaceState): PrepareAnswer {
-  const missing = whatIsMissing(tools);
+async function prepare({ tools, identity }: LockspaceState): Promise<Awaited<PrepareAnswer>> {
+  const missing = await whatIsMissing(tools);
   if (missing !== null) return refuse("EMANAGER", missing);
   const { vg_name, vg_lock_args } = identity;
   // The global lockspace belongs to whatever cluster the host is in.
@@ -57,13 +57,13 @@ function wrongCluster(vg_name: string, vg_lock_args: string, cluster_name: strin
 }
 
 /** How many other nodes have the lockspace, by the last change that is complete. */
-function countHosts(
+async function countHosts(
   { tools, identity }: LockspaceState,
   _handle: LockspaceHandlePointer,
-): Answer<{ others: number; unknown: boolean }> {
+): Promise<Answer<{ others: number; unknown: boolean }>> {
   const { lockspace_name } = identity;
-  const nodes = tools.control.nodes(lockspace_name, NODES.MEMBERS);
-  if (nodes === "no-daemon") return refuseCondition({ kind: "no-daemon" }, lockspace_name);
+  const nodes = await tools.control.nodes(lockspace_name, NODES.MEMBERS);
+  if (typeof nodes === "string") return refuseCondition({ kind: nodes }, lockspace_name);
   const own = tools.kernel.localNodeid();
   return { kind: "done", others: nodes.filter(({ nodeid }) => nodeid !== own).length, unknown: false };
 }

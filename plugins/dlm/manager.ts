@@ -8,12 +8,12 @@ import { whatIsMissing } from "./refusals.ts";
 /** The lock manager of one worker. */
 export function createManager(tools: Tools): LockManager {
   return {
-    isRunning: () => ({
-      kind: "done",
-      running: tools.kernel.clusterName() !== null && tools.control.isRunning(),
-    }),
-    initVg() {
-      const missing = whatIsMissing(tools);
+    async isRunning() {
+      const isThere = tools.kernel.clusterName() !== null && (await tools.control.daemon()) === "answers";
+      return { kind: "done", running: isThere };
+    },
+    async initVg() {
+      const missing = await whatIsMissing(tools);
       if (missing !== null) return refuse("EMANAGER", missing);
       const cluster_name = tools.kernel.clusterName() ?? "";
       const vg_lock_args = formatVgLockArgs(cluster_name);

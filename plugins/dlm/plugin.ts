@@ -23,20 +23,29 @@ export default defineLockManager({
   capabilities: () => CAPABILITIES,
   async open(context) {
     // Loaded here, because whoever only asks for the capabilities needs neither the libraries nor the code that calls them.
-    const [{ openDlmClient }, { openDlmControl }, { openInThread }, { createManager }, { openKernel }] =
-      await Promise.all([
-        import("./client-library.ts"),
-        import("./control-library.ts"),
-        import("./opener.ts"),
-        import("./manager.ts"),
-        import("./kernel.ts"),
-      ]);
+    const [
+      { openDlmClient },
+      { openControlLibrary },
+      threads,
+      { openInThread },
+      { createManager },
+      { openKernel },
+    ] = await Promise.all([
+      import("./client-library.ts"),
+      import("./control-library.ts"),
+      Promise.all([import("./bounded-control.ts"), import("./control-thread.ts")]),
+      import("./opener.ts"),
+      import("./manager.ts"),
+      import("./kernel.ts"),
+    ]);
     const client = openDlmClient();
     if (client.kind === "missing") return refuse("EMANAGER", client.detail);
-    const control = openDlmControl();
-    if (control.kind === "missing") return refuse("EMANAGER", control.detail);
+    const library = openControlLibrary();
+    if (library.kind === "missing") return refuse("EMANAGER", library.detail);
+    const [{ boundedControl }, { createControlThread }] = threads;
+    const control = boundedControl(createControlThread(), library.can_run);
     const clock = { now_ms: () => performance.now(), sleep: (ms: number) => Bun.sleep(ms) };
-    const tools = { client: client.client, control: control.control };
+    const tools = { client: client.client, control };
     const manager = createManager({ ...tools, opener: openInThread, kernel: openKernel(), clock, context });
     return { kind: "done", manager };
   },

@@ -20,7 +20,7 @@ export async function refreshLv(tools: Tools, { path }: RefreshLvCall): Promise<
   if (lv === null) return refuse("EINVAL", `"${path}" is not the path of an LV`);
   const command = `lvm lvchange --refresh --partial --nolocking ${lv}`;
   if (command.length >= RUN_COMMAND_BYTES) return refuse("EINVAL", `the path of LV ${lv} is too long`);
-  const uuid = run.start(command);
+  const uuid = await run.start(command);
   if (typeof uuid === "number")
     return refuse("EMANAGER", `dlm_controld does not run commands on the other nodes: ${errnoText(uuid)}`, {
       lm_result: -uuid,
@@ -41,9 +41,12 @@ async function waitForNodes(tools: Tools, uuid: string, lv: string): Promise<Ans
   const { control, clock } = tools;
   const until_ms = clock.now_ms() + DEADLINES.dlm_refresh_ms;
   for (;;) {
-    const status = control.run?.check(uuid, RUN_CHECK.CLEAR) ?? -1;
+    const status = (await control.run?.check(uuid, RUN_CHECK.CLEAR)) ?? -1;
     if (status < 0)
-      return refuse("EMANAGER", "dlm_controld does not tell how the refresh went", { lm_result: status });
+      return refuseLoudly(
+        tools,
+        `dlm_controld does not tell whether the other nodes have refreshed LV ${lv}`,
+      );
     const isDone = (status & RUN_STATUS.DONE) !== 0;
     if ((status & RUN_STATUS.FAILED) !== 0 && isDone)
       return refuseLoudly(
@@ -52,7 +55,7 @@ async function waitForNodes(tools: Tools, uuid: string, lv: string): Promise<Ans
       );
     if (isDone) return { kind: "done" };
     if (clock.now_ms() >= until_ms) {
-      control.run?.check(uuid, RUN_CHECK.CANCEL);
+      await control.run?.check(uuid, RUN_CHECK.CANCEL);
       return refuseLoudly(tools, `not all nodes have said that they have refreshed LV ${lv}`);
     }
     await clock.sleep(DEADLINES.dlm_refresh_look_ms);

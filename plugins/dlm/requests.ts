@@ -27,12 +27,12 @@ export interface Wanted {
 export async function waitUntilRunning(state: LockspaceState): Promise<Refused | null> {
   const { tools, identity } = state;
   const { clock } = tools;
-  let condition = conditionOf(tools, identity.lockspace_name);
+  let condition = await conditionOf(tools, identity.lockspace_name);
   if (condition.kind === "running") return null;
   const until_ms = clock.now_ms() + DEADLINES.dlm_recovery_ms;
   while (passes(condition) && clock.now_ms() < until_ms) {
     await clock.sleep(DEADLINES.dlm_recovery_look_ms);
-    condition = conditionOf(tools, identity.lockspace_name);
+    condition = await conditionOf(tools, identity.lockspace_name);
     if (condition.kind === "running") return null;
   }
   return refuseCondition(condition, identity.lockspace_name);
@@ -50,7 +50,7 @@ export async function carryOut(
   if (state.late.has(wanted.name)) return refuseBusy(state);
   const errno = wanted.send(handle);
   if (errno !== 0) return { kind: "failed", errno };
-  const condition = waitForResult(state, handle, wanted);
+  const condition = await waitForResult(state, handle, wanted);
   if (condition === null) return { kind: "result", ticket: wanted.ticket };
   state.late.set(wanted.name, {
     ticket: wanted.ticket,
@@ -75,17 +75,17 @@ function cancelling(
 }
 
 /** Null when the result is there, else the state of the lockspace for which the wait was given up. */
-function waitForResult(
+async function waitForResult(
   state: LockspaceState,
   handle: LockspaceHandlePointer,
   wanted: Wanted,
-): Condition | null {
+): Promise<Condition | null> {
   const { client } = state.tools;
   if (wanted.queue_ms > 0) {
-    const stopped = waitWithin(state, handle, wanted.ticket, wanted.queue_ms);
+    const stopped = await waitWithin(state, handle, wanted.ticket, wanted.queue_ms);
     if (stopped?.kind !== "recovering") return stopped;
     // Its time in the queue is over. It may also be behind a recovery, and then the cancellation would block.
-    const condition = conditionOf(state.tools, state.identity.lockspace_name);
+    const condition = await conditionOf(state.tools, state.identity.lockspace_name);
     if (condition.kind !== "running") return condition;
     client.cancel(handle, wanted.ticket);
   }
@@ -93,19 +93,19 @@ function waitForResult(
 }
 
 /** The same within a time, after which it says that it is recovering. */
-function waitWithin(
+async function waitWithin(
   state: LockspaceState,
   handle: LockspaceHandlePointer,
   ticket: Ticket,
   within_ms: number,
-): Condition | null {
+): Promise<Condition | null> {
   const { client, clock } = state.tools;
   const until_ms = clock.now_ms() + within_ms;
   for (;;) {
     const left_ms = Math.max(until_ms - clock.now_ms(), 0);
     if (client.wait(handle, ticket, Math.min(DEADLINES.dlm_result_look_ms, left_ms))) return null;
     // A result that is long in coming is on its way to or from a node that has failed, or behind a recovery.
-    const condition = conditionOf(state.tools, state.identity.lockspace_name);
+    const condition = await conditionOf(state.tools, state.identity.lockspace_name);
     if (!passes(condition)) return condition;
     if (clock.now_ms() >= until_ms) return { kind: "recovering" };
   }

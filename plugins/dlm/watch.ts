@@ -7,7 +7,13 @@ import { collectLate } from "./requests.ts";
 export function startWatch(state: LockspaceState): void {
   stopWatch(state);
   state.told = "running";
-  state.watch = setInterval(() => look(state), DEADLINES.dlm_watch_ms);
+  let looking = false;
+  state.watch = setInterval(async () => {
+    if (looking) return;
+    looking = true;
+    await look(state);
+    looking = false;
+  }, DEADLINES.dlm_watch_ms);
   // A lockspace alone does not keep a worker that is to end.
   state.watch.unref();
 }
@@ -18,11 +24,13 @@ export function stopWatch(state: LockspaceState): void {
 }
 
 /** One look. */
-export function look(state: LockspaceState): void {
+export async function look(state: LockspaceState): Promise<void> {
   const { handle, tools, identity } = state;
   if (handle === null) return;
   const { lockspace_name } = identity;
-  const condition = conditionOf(tools, lockspace_name);
+  const condition = await conditionOf(tools, lockspace_name);
+  // It may have been left while dlm_controld was asked, and then the handle is freed memory.
+  if (state.handle !== handle) return;
   if (condition.kind === "running") collectLate(state, handle);
   if (condition.kind === state.told || condition.kind === "recovering") return;
   const was = state.told;

@@ -44,6 +44,8 @@ export interface FakeNode {
   state: "running" | "stopped";
   wait_condition: number;
   daemon: boolean;
+  /** dlm_controld runs and gives no answer. */
+  hangs: boolean;
   quorate: boolean | null;
   /** Results that stay away: the request is made, and answered when this is false again. */
   silent: boolean;
@@ -215,17 +217,21 @@ export function fakeNode(cluster: FakeCluster, nodeid = 1): FakeNode {
     lockspace: (name) => (members(name).has(nodeid) ? node.state : "gone"),
     closeLeftovers: () => 0,
   };
+  const silence = (): "no-daemon" | "hangs" | null => {
+    if (node.hangs) return "hangs";
+    return node.daemon ? null : "no-daemon";
+  };
   const control: DlmControl = {
-    lockspace: () => (node.daemon ? { wait_condition: node.wait_condition, member_count: 1 } : "no-daemon"),
-    nodes: (name) => (node.daemon ? [...members(name)].map((id) => ({ nodeid: id, flags: 0 })) : "no-daemon"),
-    isRunning: () => node.daemon,
-    isQuorate: () => node.quorate,
+    lockspace: async () => silence() ?? { wait_condition: node.wait_condition, member_count: 1 },
+    nodes: async (name) => silence() ?? [...members(name)].map((id) => ({ nodeid: id, flags: 0 })),
+    daemon: async () => silence() ?? "answers",
+    isQuorate: async () => node.quorate,
     run: {
-      start(command) {
+      async start(command) {
         node.sent.push(command);
         return "uuid";
       },
-      check: () => node.run_status.shift() ?? 1,
+      check: async () => node.run_status.shift() ?? 1,
     },
   };
   const node: FakeNode = {
@@ -236,6 +242,7 @@ export function fakeNode(cluster: FakeCluster, nodeid = 1): FakeNode {
     state: "running",
     wait_condition: 0,
     daemon: true,
+    hangs: false,
     quorate: true,
     silent: false,
     version: { major: 6, minor: 0, patch: 2 },

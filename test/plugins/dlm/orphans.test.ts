@@ -81,7 +81,7 @@ test("a worker that takes over from one that died goes on with its locks, those 
   const next = open(cluster);
   await next.handle.prepare({ repair: false, kept: JOINED });
   await next.handle.join({ adopt: "if-orphan", nodelay: false, repair: false });
-  look(next.state);
+  await look(next.state);
   expect(await other.lock(VG, "ex")).toMatchObject({ code: "EAGAIN" });
   expect(await next.handle.convert({ resource: LV, from: "sh", mode: "ex", r_version: 0 })).toMatchObject({
     kind: "done",

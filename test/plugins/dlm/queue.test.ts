@@ -54,7 +54,7 @@ test("a lock that waits while the quorum is lost is refused, and taken out of th
   expect(two.node.sent).not.toContain("cancel");
   two.node.asleep = () => {};
   two.node.state = "running";
-  for (let times = 0; times < 3; times++) look(two.state);
+  for (let times = 0; times < 3; times++) await look(two.state);
   expect(cluster.queue).toEqual([]);
   expect(two.state.late.size).toBe(0);
 });

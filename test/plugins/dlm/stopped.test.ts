@@ -56,7 +56,7 @@ test("a result that stays away is given up when the quorum is gone, and a grant 
   node.silent = false;
   node.state = "running";
   // The result is taken, the lock goes back, and the result of that is taken.
-  for (let times = 0; times < 3; times++) look(state);
+  for (let times = 0; times < 3; times++) await look(state);
   expect(cluster.resources.get("lvm_vg uuid")?.locks).toEqual([]);
   expect(state.late.size).toBe(0);
   expect(await lock(LV, "ex")).toMatchObject({ kind: "done" });
@@ -80,7 +80,7 @@ test("what is released while the lockspace is stopped is released when it goes o
   expect(await unlock(LV, "ex")).toMatchObject({ kind: "done" });
   expect(await unlock(VG, "ex", 9)).toMatchObject({ kind: "done" });
   node.state = "running";
-  for (let times = 0; times < 2; times++) look(state);
+  for (let times = 0; times < 2; times++) await look(state);
   expect(cluster.resources.get("lvm_vg uuid")?.locks).toEqual([]);
   expect(await lock(VG, "ex")).toMatchObject({ value_block: { r_version: 9 } });
 });
@@ -94,7 +94,7 @@ test("a lock that is released while its conversion is under way is released afte
   expect(await handle.convert(convert)).toMatchObject({ code: "ENETDOWN" });
   expect(await unlock(LV, "sh")).toMatchObject({ kind: "done" });
   node.silent = false;
-  for (let times = 0; times < 3; times++) look(state);
+  for (let times = 0; times < 3; times++) await look(state);
   expect(cluster.resources.get("lvm_vg uuid")?.locks).toEqual([]);
   expect(state.late.size).toBe(0);
 });
@@ -106,7 +106,7 @@ test("a conversion that was given up and came through is taken back", async () =
   node.silent = true;
   await handle.convert({ resource: LV, from: "sh", mode: "ex", r_version: 0 });
   node.silent = false;
-  for (let times = 0; times < 3; times++) look(state);
+  for (let times = 0; times < 3; times++) await look(state);
   expect(cluster.resources.get("lvm_vg uuid")?.locks).toMatchObject([{ mode: 3 }]);
 });
 
@@ -115,11 +115,11 @@ test("people are told once what stops a lockspace, once that it goes on, and tha
   node.news.length = 0;
   node.state = "stopped";
   node.wait_condition = WAIT.FENCING;
-  for (let times = 0; times < 3; times++) look(state);
+  for (let times = 0; times < 3; times++) await look(state);
   node.state = "running";
-  for (let times = 0; times < 3; times++) look(state);
+  for (let times = 0; times < 3; times++) await look(state);
   node.tools.opener({ kind: "release", name: "lvm_vg", handle: 1 });
-  look(state);
+  await look(state);
   expect(node.news.map((news) => (news.kind === "log" ? news.level : news.kind))).toEqual([
     "error",
     "warning",
