@@ -59,7 +59,7 @@ export const ERRORS = {
     EXIT.busy,
     true,
     "The lock is held by another host.",
-    "Wait, or deactivate the LV there: the log (`lvmlockctl --dump`) names the host where the lock manager knows it, and `lvmlockctl who VG[/LV]` there the client.",
+    "Wait, or deactivate the LV there: `lvmlockctl who VG[/LV]` names the host where the lock manager knows it, and there the client.",
   ),
   ENOMEM: entry(
     12,

@@ -34,6 +34,8 @@ export const LIMITS = {
   command_name_length: 64,
   /** Attempts to release, at a manager that refuses it, a lock whose client has gone; afterwards only a person can help. */
   unlock_attempts: 20,
+  /** Refused locks of one VG whose owners are remembered for `who`: those of the LVs that a host tries to activate at its start. */
+  lock_refusals: 256,
   /** Failed joins, kills and lost locks kept for `lvmlockctl --info`. */
   incidents: 100,
   /** Orphan locks asked for at the same time while adopting, so that other requests get in between. */

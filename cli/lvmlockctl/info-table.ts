@@ -2,15 +2,16 @@
 import type { InfoReport, LockRow, LockspaceRow } from "../../core/daemon/info/report.ts";
 import { duration, printable, processText, textTable } from "../table.ts";
 import { adviceOf } from "./advice.ts";
-import { fenceLines, holderText, lockspaceTitle, lockTarget, waitReason } from "./describe.ts";
+import { fenceLines, holderText, lockspaceTitle, lockTarget, refusalLines, waitReason } from "./describe.ts";
 
 /** The whole picture: the daemon, its lockspaces, locks, waiters, and what to do when something is wrong. */
-export function infoText(report: InfoReport): string {
+export function infoText(report: InfoReport, now_ms = Date.now()): string {
   const parts = [
     daemonLines(report),
     lockspaceLines(report),
     lockLines(report),
     waiterLines(report),
+    refusalTexts(report, now_ms),
     fenceLines(report.fence),
   ];
   const advice = adviceOf(report).map((sentence) => `! ${printable(sentence)}`);
@@ -74,6 +75,10 @@ function lockLines(report: InfoReport): string[] {
   if (report.lock.length === 0) return [];
   const rows = report.lock.map((row) => [lockTarget(row), row.mode, duration(row.held_s), holderText(row)]);
   return textTable(["LOCK", "MODE", "FOR", "HELD BY"], rows);
+}
+
+function refusalTexts({ refusal }: InfoReport, now_ms: number): string[] {
+  return refusal.length === 0 ? [] : ["REFUSED TO THIS HOST", ...refusalLines(refusal, now_ms)];
 }
 
 function waiterLines(report: InfoReport): string[] {

@@ -32,7 +32,7 @@ const json: ManSection = {
       kind: "paragraph",
       text:
         "--info and who have lvm's report shape with --reportformat json or json_std: one object with the key report, a list " +
-        "of one object, whose keys are the kinds of rows (lvmlockd, lockspace, lock, waiter, fence, client, incident, setting). New " +
+        "of one object, whose keys are the kinds of rows (lvmlockd, lockspace, lock, waiter, refusal, fence, client, incident, setting). New " +
         "keys may be added; existing ones keep their meaning. Durations are in seconds (_s).",
     },
   ],

@@ -157,7 +157,10 @@ const commands = [
     operands: "VG[/LV]",
     operand_completion: COMPLETE_VG,
     summary: "Show who holds the locks of a VG or LV and who waits for them, how long, with pid and command.",
-    details: ["LV is a name or a UUID. The name gl instead of a VG asks for the global lock."],
+    details: [
+      "LV is a name or a UUID. The name gl instead of a VG asks for the global lock. A lock that was refused here because another " +
+        "host holds it is shown with that host: its host_id, generation, state and name, what that means, and when it was refused.",
+    ],
   },
   {
     words: ["takeover"],

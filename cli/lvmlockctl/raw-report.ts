@@ -56,6 +56,7 @@ export function rawReport(text: string, socket_path: string): InfoReport {
     lockspace,
     lock,
     waiter,
+    refusal: [],
     fence,
     client: clientRows,
     incident: [],
@@ -127,6 +128,12 @@ function waiterKeys(line: RawLine): Omit<WaiterRow, keyof RawResource | "pid" | 
     fence_host_id: number("owner_host_id"),
     fence_generation: number("owner_generation"),
     retries: null,
+    owner_host_id: 0,
+    owner_generation: 0,
+    owner_timestamp_s: 0,
+    owner_state: "",
+    owner_name: "",
+    detail: "",
   };
 }
 

@@ -16,6 +16,15 @@ const resourceKeys = {
   lv_uuid: text,
 };
 
+const ownerKeys = {
+  owner_host_id: number,
+  owner_generation: number,
+  owner_timestamp_s: number,
+  owner_state: text,
+  owner_name: text,
+  detail: text,
+};
+
 /** Every key may be missing, because lvmlockctl and daemon can be of different versions for a while. */
 const reportSchema = v.object({
   lvmlockd: v.optional(
@@ -79,10 +88,12 @@ const reportSchema = v.object({
         fence_host_id: number,
         fence_generation: number,
         retries: unknownNumber,
+        ...ownerKeys,
       }),
     ),
     [],
   ),
+  refusal: v.optional(v.array(v.object({ ...resourceKeys, mode, ago_s: unknownNumber, ...ownerKeys })), []),
   fence: v.optional(
     v.array(
       v.object({

@@ -1,7 +1,7 @@
 /** who VG[/LV]: the holders of a lock and those who wait for it. */
-import type { InfoReport, LockRow, WaiterRow } from "../../core/daemon/info/report.ts";
+import type { InfoReport, LockRow, RefusalRow, WaiterRow } from "../../core/daemon/info/report.ts";
 import { duration, printable, processText, textTable } from "../table.ts";
-import { fenceLines, holderText, lockTarget, waitReason } from "./describe.ts";
+import { fenceLines, holderText, lockTarget, refusalLines, waitReason } from "./describe.ts";
 
 /** What was asked for; `vg_name` "" is the global lock, `lv` "" the whole VG. */
 export interface WhoQuestion {
@@ -13,8 +13,8 @@ export interface WhoQuestion {
 export function whoRows(
   report: InfoReport,
   question: WhoQuestion,
-): Pick<InfoReport, "lock" | "waiter" | "fence"> {
-  const isMeant = (row: LockRow | WaiterRow): boolean => {
+): Pick<InfoReport, "lock" | "waiter" | "refusal" | "fence"> {
+  const isMeant = (row: LockRow | WaiterRow | RefusalRow): boolean => {
     if (question.vg_name === "") return row.kind === "gl";
     if (row.vg_name !== question.vg_name) return false;
     // A VG with sanlock's global lock in it: that lock is not the VG's own.
@@ -23,7 +23,12 @@ export function whoRows(
   };
   // A failed host stands in the way of all its locks in the VG, so its fence belongs to each of them.
   const fence = report.fence.filter((row) => row.vg_name === question.vg_name && question.vg_name !== "");
-  return { lock: report.lock.filter(isMeant), waiter: report.waiter.filter(isMeant), fence };
+  return {
+    lock: report.lock.filter(isMeant),
+    waiter: report.waiter.filter(isMeant),
+    refusal: report.refusal.filter(isMeant),
+    fence,
+  };
 }
 
 /** Whether the VG of the question is started here; the global lock always can be asked for. */
@@ -31,18 +36,19 @@ export function isKnown(report: InfoReport, question: WhoQuestion): boolean {
   return question.vg_name === "" || report.lockspace.some((row) => row.vg_name === question.vg_name);
 }
 
-/** The answer for people. */
-export function whoText(report: InfoReport, question: WhoQuestion): string {
-  const { lock, waiter, fence } = whoRows(report, question);
+/** The answer for people. `now_ms` is since the epoch. */
+export function whoText(report: InfoReport, question: WhoQuestion, now_ms = Date.now()): string {
+  const { lock, waiter, refusal, fence } = whoRows(report, question);
   const lines: string[] = [];
   if (lock.length === 0) {
     lines.push(`${targetText(question)} is held by nobody on this host.`);
     const remote = waiter.some((row) => row.waits_for === "remote" || row.waits_for === "fence");
-    if (remote) lines.push("Another host holds it; ask there as well.");
+    if (remote && refusal.length === 0) lines.push("Another host holds it; ask there as well.");
   } else {
     const rows = lock.map((row) => [lockTarget(row), row.mode, duration(row.held_s), holderText(row)]);
     lines.push(...textTable(["LOCK", "MODE", "FOR", "HELD BY"], rows));
   }
+  if (refusal.length > 0) lines.push(...refusalLines(refusal, now_ms));
   if (waiter.length > 0) {
     const rows = waiter.map((row) => [
       lockTarget(row),

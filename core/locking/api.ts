@@ -10,6 +10,7 @@ import type {
   LockspaceHandle,
   LockspaceIdentity,
   LockType,
+  Owner,
   ResourceKind,
 } from "../../plugins/contract.ts";
 import type { Reply, Request } from "../wire/message.ts";
@@ -197,6 +198,22 @@ export interface WaiterView {
   /** Whose key is being removed, when that is what it waits for. */
   readonly fence: HostLife | null;
   readonly retries: number;
+  /** What the lock manager said when it last refused the request; null before that. */
+  readonly refusal: LockRefusal | null;
+}
+
+/** The last time that a lock was refused because another host holds it. */
+export interface LockRefusal {
+  readonly kind: ResourceKind;
+  readonly name: string;
+  readonly lv_name: string;
+  /** The mode that was asked for. */
+  readonly mode: HeldMode;
+  /** Null when the lock manager can't tell. */
+  readonly owner: Owner | null;
+  /** Who holds it and what that means, in words; "" when the lock manager has none. */
+  readonly detail: string;
+  readonly at_ms: number;
 }
 
 /** The removal of a failed host's reservation key from the PVs of a VG, in this host's present life there. */
@@ -239,6 +256,8 @@ export interface LockspaceView {
   readonly fence_pr: boolean;
   /** Oldest first. */
   readonly fences: readonly FenceView[];
+  /** One for each lock that was refused and has not been had since; oldest first, bounded. */
+  readonly refusals: readonly LockRefusal[];
   readonly no_timeout: boolean;
   readonly start_client_id: number;
   /** Calls at the lock manager right now, for "why is it stuck". */

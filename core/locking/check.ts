@@ -1,5 +1,6 @@
 /** The invariants of the whole state. Too dear for every request in production, asserted after every event of the simulator. */
 import { assert } from "../assert.ts";
+import { LIMITS } from "../limits.ts";
 import { allLockspaces, allResources } from "./lockspace.ts";
 import type { Lockspace, Resource, State } from "./state.ts";
 
@@ -29,6 +30,7 @@ function checkLockspace(state: State, lockspace: Lockspace): void {
   }
   for (const call of state.calls.list()) if (call.lockspace === lockspace) calls++;
   assert(locks === lockspace.lock_count && lvLocks === lockspace.lv_lock_count, "lock counts are right");
+  assert(lockspace.refusals.size <= LIMITS.lock_refusals, "the remembered refusals are bounded");
   assert(calls === lockspace.calls_in_flight, "the count of calls in flight is right");
 }
 

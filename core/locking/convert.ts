@@ -8,6 +8,7 @@ import type { ManagerAnswer } from "./api.ts";
 import { askResource, refusalResult, resultNumber } from "./calls.ts";
 import { noteIncident } from "./incidents.ts";
 import { recordHeld, recordTruth } from "./journaling.ts";
+import { forgetLockRefused, noteLockRefused } from "./lock-refusals.ts";
 import { log, reply } from "./replies.ts";
 import { resourceRef } from "./resource.ts";
 import { settle } from "./settle.ts";
@@ -44,10 +45,13 @@ function convertAnswered(state: State, call: PendingCall, answer: ManagerAnswer)
   const done = answer.kind === "done";
   if (done) {
     noteVersionWritten(resource, lock);
+    forgetLockRefused(resource.lockspace, resource.name);
     lock.mode = mode;
     resource.mode = mode;
     lock.since_ms = state.now_ms;
     if (lock.client === null) resource.rescan = true;
+  } else {
+    noteLockRefused(state, resource, mode, answer);
   }
   if (call.late && done && mode === "ex" && lock.client?.open !== false) {
     // The client was told that it failed: it must not hold more than before.

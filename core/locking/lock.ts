@@ -15,6 +15,7 @@ import { describeCircle, findCircle } from "./deadlock.ts";
 import { recover } from "./fencing.ts";
 import { countDuplicates } from "./global-lock.ts";
 import { recordHeld, recordTruth } from "./journaling.ts";
+import { forgetLockRefused, noteLockRefused } from "./lock-refusals.ts";
 import { log, reply } from "./replies.ts";
 import { addLock, findTransient, nameLv, plainLockCall, removeLock } from "./resource.ts";
 import { nextDelay_ms, nextRandom, retryBudget_ms, withJitter_ms } from "./retry.ts";
@@ -118,6 +119,7 @@ function enqueue(state: State, client: Client, request: Request, resource: Resou
     since_ms: state.now_ms,
     refused_since_ms: -1,
     retries: 0,
+    refusal: null,
     abandoned: false,
   };
   client.waiting = waiter;
@@ -209,6 +211,7 @@ function lockGranted(
   resource.retry_delay_ms = 0;
   assert(resource.mode === "un", "the manager is asked only for a resource that is not held");
   resource.mode = waiter.mode;
+  forgetLockRefused(resource.lockspace, resource.name);
   if (resource.orphan) {
     resource.orphan = false;
     recordHeld(state, resource, waiter.mode, waiter.request.opts.persistent);
@@ -246,10 +249,12 @@ function refusedGroup(resource: Resource, head: Waiter): Waiter[] {
 }
 
 function lockRefused(state: State, resource: Resource, head: Waiter, answer: Refused): void {
+  const refusal = noteLockRefused(state, resource, head.mode, answer);
+  const group = refusedGroup(resource, head);
+  for (const waiter of group) waiter.refusal = refusal;
   const refused =
     answer.retry === "after-fence" && !head.abandoned ? recover(state, resource, answer) : answer;
   if (refused === null) return;
-  const group = refusedGroup(resource, head);
   if (refused.code === "EUNATCH") forgetGlobalLock(state, resource);
   const again =
     refused.retry === "soon" ||

@@ -85,6 +85,7 @@ export function makeLockspace(state: State, manager: ManagerFacts, wanted: NewLo
     stop_replies: [],
     fence_pr: hasLockArg(vg_lock_args, "persist") && manager.capabilities.fencing && !state.options.test_mode,
     fences: [],
+    refusals: new Map(),
     start_queue: [],
     restart_queue: [],
     unreleased: [],

@@ -21,6 +21,7 @@ import type {
   Effect,
   Incident,
   LockingOptions,
+  LockRefusal,
   ManagerAnswer,
   ManagerFacts,
 } from "./api.ts";
@@ -68,6 +69,7 @@ export interface Waiter {
   /** When the lock manager first refused it; -1 before that. The retry budget runs from here. */
   refused_since_ms: number;
   retries: number;
+  refusal: LockRefusal | null;
   /** The client has gone or its deadline has passed; a grant that comes now is given back. */
   abandoned: boolean;
 }
@@ -184,6 +186,8 @@ export interface Lockspace {
   /** The VG's lock args ask for it: owners that have failed are cut off by their reservation keys. Oldest first. */
   readonly fence_pr: boolean;
   readonly fences: Fence[];
+  /** By the name of the resource. */
+  readonly refusals: Map<string, LockRefusal>;
   /** Locks whose release the manager refused while stopping; they are no matter once it has been left. */
   unreleased: Lock[];
   adoption: Adoption | null;

@@ -6,6 +6,7 @@ import type { ManagerAnswer } from "./api.ts";
 import { askLockspace, refusalResult, resultFlag, resultNumber } from "./calls.ts";
 import { noteIncident } from "./incidents.ts";
 import { cancelDeferred, cancelQueue } from "./lock.ts";
+import { forgetLockRefused } from "./lock-refusals.ts";
 import { allResources, lvLocksKept } from "./lockspace.ts";
 import { beginStop } from "./lockspace-stop.ts";
 import { log, reply, replyFlags, replyLockType } from "./replies.ts";
@@ -48,7 +49,7 @@ export function handleOnVg(state: State, client: Client, request: Request, locks
         return;
       }
       const resource = { kind: "lv", name: request.lv_uuid, lv_lock_args: request.lv_lock_args };
-      askLockspace(state, lockspace, "freeLv", { resource }, plainlyAnswered, { client, request });
+      askLockspace(state, lockspace, "freeLv", { resource }, lvFreed, { client, request });
       return;
     }
     case "vg_status":
@@ -81,6 +82,13 @@ function plainlyAnswered(state: State, call: PendingCall, answer: ManagerAnswer)
   const result = answer.kind === "refused" ? refusalResult(answer) : 0;
   const detail = answer.kind === "refused" ? answer.detail : "";
   reply(state, client, request, lockspace, result, { lm_result: resultNumber(answer, "lm_result"), detail });
+}
+
+function lvFreed(state: State, call: PendingCall, answer: ManagerAnswer): void {
+  const { lockspace, request } = call;
+  assert(lockspace !== null && request !== null, "a lease is freed in its lockspace");
+  if (answer.kind === "done") forgetLockRefused(lockspace, request.lv_uuid);
+  plainlyAnswered(state, call, answer);
 }
 
 function askHosts(

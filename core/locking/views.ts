@@ -23,6 +23,7 @@ export function* lockspaceViews(state: State): Generator<LockspaceView> {
       global_lock_enabled: lockspace.global_lock_enabled,
       fence_pr: hasLockArg(identity.vg_lock_args, "persist"),
       fences: lockspace.fences.map(fenceView),
+      refusals: [...lockspace.refusals.values()],
       no_timeout: hasLockArg(identity.vg_lock_args, "notimeout"),
       start_client_id: lockspace.start_client_id,
       calls_in_flight: lockspace.calls_in_flight,
@@ -48,7 +49,7 @@ function resourceView(resource: Resource): ResourceView {
     if (request.mode !== "sh" && request.mode !== "ex") continue;
     const persistent = request.opts.persistent;
     const base = { client_id: client.id, pid: client.pid, cmd: client.cmd, mode: request.mode, persistent };
-    waiters.push({ ...base, since_ms: 0, waits_for: "manager", fence: null, retries: 0 });
+    waiters.push({ ...base, since_ms: 0, waits_for: "manager", fence: null, retries: 0, refusal: null });
   }
   const sh_count = mode === "sh" ? resource.locks.length : 0;
   return {
@@ -70,7 +71,7 @@ function lockView(lock: Lock): LockView {
 }
 
 function waiterView(waiter: Waiter): WaiterView {
-  const { client, request, resource, mode, since_ms, retries } = waiter;
+  const { client, request, resource, mode, since_ms, retries, refusal } = waiter;
   const asked = resource.call !== null;
   const remote = resource.mode === "un" && waiter.refused_since_ms >= 0;
   const { fence } = resource;
@@ -85,6 +86,7 @@ function waiterView(waiter: Waiter): WaiterView {
       fence !== null ? "fence" : remote ? "remote" : asked && resource.mode === "un" ? "manager" : "local",
     fence: fence === null ? null : { host_id: fence.host_id, generation: fence.generation },
     retries,
+    refusal,
   };
 }
 

@@ -11,6 +11,8 @@ import type {
   InfoReport,
   LockRow,
   LockspaceRow,
+  OwnerKeys,
+  RefusalRow,
   WaiterRow,
 } from "../../core/daemon/info/report.ts";
 import { EXIT } from "../../core/errors.ts";
@@ -133,8 +135,26 @@ const LV_LOCK: LockRow = {
   held_s: 200000,
   version: 0,
 };
+const NO_OWNER: OwnerKeys = {
+  owner_host_id: 0,
+  owner_generation: 0,
+  owner_timestamp_s: 0,
+  owner_state: "",
+  owner_name: "",
+  detail: "",
+};
+const OWNER: OwnerKeys = {
+  owner_host_id: 3,
+  owner_generation: 2,
+  owner_timestamp_s: 5311,
+  owner_state: "LIVE",
+  owner_name: "alpha",
+  detail: "host_id 3 (alpha) holds it and is alive",
+};
+const LV_REFUSAL: RefusalRow = { ...ON_LV, ...OWNER, mode: "sh", ago_s: 12 };
 const VG_WAITER: WaiterRow = {
   ...ON_VG,
+  ...NO_OWNER,
   mode: "sh",
   pid: 4712,
   cmd: "lvs",
@@ -161,6 +181,7 @@ function reportOf(part: Partial<InfoReport>): InfoReport {
     lockspace: [LOCKSPACE],
     lock: [],
     waiter: [],
+    refusal: [],
     fence: [],
     client: [],
     incident: [],
@@ -191,6 +212,15 @@ describe("--info for people", () => {
     expect(infoText(reportOf({ lockspace: [one] }))).not.toContain("! ");
     expect(infoText(reportOf({ lockspace: [{ ...one, global_lock: false }] }))).toContain(
       "lvmlockctl --gl-enable vg0",
+    );
+  });
+
+  test("names the owner of each lock that was refused, and of one that is waited for", () => {
+    const waiter: WaiterRow = { ...VG_WAITER, ...OWNER, waits_for: "remote", retries: 4 };
+    const text = infoText(reportOf({ waiter: [waiter], refusal: [LV_REFUSAL] }));
+    expect(text).toMatch(/lvs\) +host_id 3 \(alpha\), generation 2, state LIVE holds it, tried 5 times/);
+    expect(text).toMatch(
+      /REFUSED TO THIS HOST\nvg0\/lv0 held by host_id 3 \(alpha\), generation 2, state LIVE/,
     );
   });
 
@@ -240,6 +270,30 @@ describe("who", () => {
     expect(whoText(report, { vg_name: "vg0", lv: "lv9" })).toContain(
       "vg0/lv9 is held by nobody on this host",
     );
+  });
+
+  test("of a lock that was refused here names its owner, what that means and when that was", () => {
+    const at_ms = new Date(2026, 10, 22, 23, 0, 12).getTime();
+    const report = reportOf({ refusal: [LV_REFUSAL] });
+    expect(whoText(report, { vg_name: "vg0", lv: "lv0" }, at_ms)).toBe(
+      "vg0/lv0 is held by nobody on this host.\n" +
+        "vg0/lv0 held by host_id 3 (alpha), generation 2, state LIVE, last renewal at 5311 of its clock, " +
+        "refused sh 12 s ago, at 23:00:00\n  host_id 3 (alpha) holds it and is alive\n",
+    );
+    expect(whoText(report, { vg_name: "vg0", lv: "other" }, at_ms)).not.toContain("alpha");
+    const yesterday = whoText(
+      reportOf({ refusal: [{ ...LV_REFUSAL, ago_s: 86400 }] }),
+      { vg_name: "vg0", lv: "" },
+      at_ms,
+    );
+    expect(yesterday).toContain("at 23:00:12 on Sat Nov 21 2026");
+  });
+
+  test("of a lock whose owner the lock manager can't name says what it can", () => {
+    const waiter: WaiterRow = { ...VG_WAITER, waits_for: "remote", detail: "another node has it" };
+    const text = whoText(reportOf({ waiter: [waiter] }), { vg_name: "vg0", lv: "" });
+    expect(text).toContain("another node has it, tried 1 times");
+    expect(text).toContain("Another host holds it; ask there as well.");
   });
 
   test("of a lock that a failed host has says what is done about that host", () => {

@@ -91,6 +91,7 @@ describe("the queue", () => {
         waits_for: "local",
         fence: null,
         retries: 0,
+        refusal: null,
       },
     ]);
   });

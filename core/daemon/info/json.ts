@@ -4,6 +4,7 @@ import type {
   FenceView,
   Incident,
   Locking,
+  LockRefusal,
   LockspaceView,
   LockView,
   ResourceView,
@@ -18,6 +19,9 @@ import type {
   InfoReport,
   LockRow,
   LockspaceRow,
+  OwnerKeys,
+  RefusalRow,
+  ResourceKeys,
   WaiterRow,
 } from "./report.ts";
 
@@ -29,7 +33,7 @@ export interface JsonSource {
   /** Which lockspaces and resources; all of them for info_json. */
   readonly wants: {
     readonly lockspace: (view: LockspaceView) => boolean;
-    readonly resource: (view: ResourceView) => boolean;
+    readonly resource: (view: Pick<ResourceView, "kind" | "name" | "lv_name">) => boolean;
   };
 }
 
@@ -56,6 +60,10 @@ export function* infoJson(source: JsonSource): Generator<string, void> {
     }
   }
   yield `],"waiter":[${waiters.join(",")}]`;
+  const refusals = lockspaces.flatMap((view) =>
+    view.refusals.filter(wants.resource).map((refusal) => refusalRow(refusal, view, now_ms)),
+  );
+  yield `,${section("refusal", refusals)}`;
   const fences = lockspaces.flatMap((view) => view.fences.map((fence) => fenceRow(fence, view, now_ms)));
   yield `,${section("fence", fences)}`;
   const names = new Set(lockspaces.map((view) => view.vg_name));
@@ -111,7 +119,10 @@ function lockspaceRow(view: LockspaceView, now_ms: number): LockspaceRow {
   };
 }
 
-function resourceKeys(resource: ResourceView, { vg_name, lockspace_name }: LockspaceView) {
+function resourceKeys(
+  resource: Pick<ResourceView, "kind" | "name" | "lv_name">,
+  { vg_name, lockspace_name }: LockspaceView,
+): ResourceKeys {
   const { kind, name, lv_name } = resource;
   return { vg_name, lockspace_name, kind, lv_name, lv_uuid: kind === "lv" ? name : "" };
 }
@@ -133,6 +144,7 @@ function waiterRow(
   const fence_host_id = fence?.host_id ?? 0;
   const fence_generation = fence?.generation ?? 0;
   const fence_keys = { fence_host_id, fence_generation };
+  const owner_keys = ownerKeys(waiter.refusal);
   return {
     ...resourceKeys(resource, lockspace),
     mode,
@@ -142,7 +154,25 @@ function waiterRow(
     waits_for,
     ...fence_keys,
     retries,
+    ...owner_keys,
   };
+}
+
+function ownerKeys(refusal: LockRefusal | null): OwnerKeys {
+  const owner = refusal?.owner ?? null;
+  return {
+    owner_host_id: owner?.host_id ?? 0,
+    owner_generation: owner?.generation ?? 0,
+    owner_timestamp_s: owner?.timestamp_s ?? 0,
+    owner_state: owner?.state ?? "",
+    owner_name: owner?.name ?? "",
+    detail: refusal?.detail ?? "",
+  };
+}
+
+function refusalRow(refusal: LockRefusal, lockspace: LockspaceView, now_ms: number): RefusalRow {
+  const { mode, at_ms } = refusal;
+  return { ...resourceKeys(refusal, lockspace), mode, ago_s: seconds(at_ms, now_ms), ...ownerKeys(refusal) };
 }
 
 function fenceRow(fence: FenceView, { vg_name }: LockspaceView, now_ms: number): FenceRow {

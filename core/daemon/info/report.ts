@@ -11,6 +11,7 @@ export interface InfoReport {
   readonly lockspace: readonly LockspaceRow[];
   readonly lock: readonly LockRow[];
   readonly waiter: readonly WaiterRow[];
+  readonly refusal: readonly RefusalRow[];
   readonly fence: readonly FenceRow[];
   readonly client: readonly ClientRow[];
   readonly incident: readonly IncidentRow[];
@@ -52,8 +53,8 @@ export interface LockspaceRow {
   readonly calls_in_flight: number | null;
 }
 
-/** What a lock is on; the same keys in a lock row and in a waiter row. */
-interface ResourceKeys {
+/** What a lock is on; the same keys in a lock row, a waiter row and a refusal row. */
+export interface ResourceKeys {
   readonly vg_name: string;
   readonly lockspace_name: string;
   readonly kind: ResourceKind;
@@ -72,7 +73,20 @@ export interface LockRow extends ResourceKeys {
   readonly version: number;
 }
 
-export interface WaiterRow extends ResourceKeys {
+/** Who another host is that holds a lock; host_id 0 when the lock manager can't tell. */
+export interface OwnerKeys {
+  readonly owner_host_id: number;
+  readonly owner_generation: number;
+  /** Its last renewal in the lock manager's own clock. */
+  readonly owner_timestamp_s: number;
+  /** UNKNOWN, FREE, LIVE, FAIL, DEAD; "" when the lock manager has no such notion. */
+  readonly owner_state: string;
+  readonly owner_name: string;
+  /** What that means, in words, as the lock manager said it when it refused. */
+  readonly detail: string;
+}
+
+export interface WaiterRow extends ResourceKeys, OwnerKeys {
   readonly mode: "sh" | "ex";
   readonly pid: number | null;
   readonly cmd: string;
@@ -82,6 +96,12 @@ export interface WaiterRow extends ResourceKeys {
   readonly fence_host_id: number;
   readonly fence_generation: number;
   readonly retries: number | null;
+}
+
+/** A lock that was refused to this host because another one holds it, and that this host has not had since. */
+export interface RefusalRow extends ResourceKeys, OwnerKeys {
+  readonly mode: "sh" | "ex";
+  readonly ago_s: number | null;
 }
 
 /** The removal of a failed host's reservation key from the PVs of a VG, so that its locks can be given to others. */
