@@ -13,9 +13,10 @@ import { createGrants } from "../../granting/grants.ts";
 import { DLM_RULES } from "../../granting/value-block.ts";
 import { printKey } from "../keys.ts";
 import { closeAll } from "./devices.ts";
+import { releaseDevice } from "./give-back.ts";
 import { createLockspaceState, type LockspaceState, logLine, type Tools } from "./lockspace-state.ts";
 import { refreshPvs } from "./members.ts";
-import { releaseDevice } from "./reserve.ts";
+
 import { join, prepare } from "./start.ts";
 import { lookBeforeGrant, stopWatch } from "./watch.ts";
 

@@ -1,9 +1,10 @@
 /** Keeping what is reserved the same as what the VG consists of: vgextend and vgreduce while it is started. */
 import { closeAll, type HeldPv, observeAll } from "./devices.ts";
+import { releaseDevice, undoReserve } from "./give-back.ts";
 import { type LockspaceState, logLine } from "./lockspace-state.ts";
 import { planStart } from "./plan.ts";
 import type { Pv } from "./pv-source.ts";
-import { releaseDevice, reserveDevice, undoReserve } from "./reserve.ts";
+import { reserveDevice } from "./reserve.ts";
 
 /**
  * Compares the VG's PVs with the reserved ones: reserves those that were added and gives back those that were removed. What
@@ -52,7 +53,7 @@ function reserveAdded(state: LockspaceState, pvs: readonly Pv[]): string | null 
   const warn = (text: string): void => logLine(state, "warning", text);
   let problem: string | null = null;
   for (const { held, observation } of seen.all) {
-    const plan = planStart([observation], { own: state.key, remove: null });
+    const plan = planStart([observation], { own: state.key, remove: null, takes_up: false });
     const step = plan.kind === "plan" ? (plan.steps[0] ?? "take") : "take";
     const order = { key: state.key, remove: null, type: held.type, step };
     const answer = plan.kind === "plan" ? reserveDevice(held.device, order, held.changed, warn) : plan;

@@ -17,15 +17,27 @@ export interface Observation {
 export interface Wish {
   readonly own: ReservationKey;
   readonly remove: ReservationKey | null;
+  /**
+   * An earlier daemon of this host may have left the VG in use. What this host alone holds is taken up then even where it is not
+   * quite as it was made: refusing it would have its LVs taken offline, although no other host has the VG.
+   */
+  readonly takes_up: boolean;
 }
 
 /**
- * take: nobody has the PV. keep: this host's key holds it already, from before a crash or a reboot. preempt: the key to remove is
- * registered there, as holder or not.
+ * take: nobody has the PV. keep: this host's key holds it already, from before a crash or a reboot. correct: so it does, but with
+ * another type than scsi-pr's. preempt: the key to remove is registered there, as holder or not.
  */
-export type Step = "take" | "keep" | "preempt";
+export type Step = "take" | "keep" | "correct" | "preempt";
 
-export type Plan = { readonly kind: "plan"; readonly steps: readonly Step[] } | Refused;
+export type Plan =
+  | {
+      readonly kind: "plan";
+      readonly steps: readonly Step[];
+      /** Sentences about what is taken up although it is not as it should be. */
+      readonly warnings: readonly string[];
+    }
+  | Refused;
 
 /**
  * The type that a PV is reserved with. Under Write Exclusive the one nexus that reserved may write, which is a disk's only path
@@ -56,7 +68,24 @@ export function planStart(observations: readonly Observation[], wish: Wish): Pla
     return refuse("EBUSY", problems.join("; "), { owner: holder === undefined ? null : ownerOf(holder) });
   if (wish.remove !== null && !steps.includes("preempt"))
     return refuse("ENOENT", `${describeKey(wish.remove)} is registered on none of the VG's PVs`);
-  return { kind: "plan", steps };
+  return { kind: "plan", steps, warnings: observations.flatMap((one) => warningOn(one, wish) ?? []) };
+}
+
+/** What a warning says of a PV that is taken up; null when there is nothing to say. */
+function warningOn(observation: Observation, wish: Wish): string | null {
+  if (!wish.takes_up || !isHeldByUs(observation, wish)) return null;
+  const { pv, keys, reservation, transport } = observation;
+  if (reservation !== null && reservation.type !== reservationType(transport))
+    return `${pv.path} was reserved by this host with another type (${TYPE_WORDS[reservation.type]}) while lvmlockd did not run: that is corrected`;
+  const writers = keys.filter((key) => key !== wish.own);
+  if (transport !== "multipath" || writers.length === 0) return null;
+  return `${pv.path} is registered by ${describeKeys(writers)} as well, which can write through multipath: lvmpersist remove ends that`;
+}
+
+/** The reservation is this host's key's, or that of all registrants and there is no other. */
+function isHeldByUs({ keys, reservation }: Observation, { own }: Wish): boolean {
+  if (reservation === null) return false;
+  return reservation.key === 0n ? keys.every((key) => key === own) : reservation.key === own;
 }
 
 interface Obstacle {
@@ -64,7 +93,10 @@ interface Obstacle {
   readonly keys: readonly ReservationKey[];
 }
 
-function obstacleOn({ keys, reservation, transport }: Observation, { own, remove }: Wish): Obstacle | null {
+function obstacleOn(observation: Observation, wish: Wish): Obstacle | null {
+  const { keys, reservation, transport } = observation;
+  const { own, remove } = wish;
+  if (wish.takes_up && isHeldByUs(observation, wish)) return null;
   const type = reservationType(transport);
   const tolerated = (key: ReservationKey): boolean => key === own || key === remove;
   if (reservation !== null) {
@@ -89,8 +121,10 @@ function obstacleOn({ keys, reservation, transport }: Observation, { own, remove
   return null;
 }
 
-function stepOn({ keys, reservation }: Observation, { own, remove }: Wish): Step {
+function stepOn(observation: Observation, wish: Wish): Step {
+  const { keys, reservation, transport } = observation;
   // This host's own key may be the one to remove: left behind by a nexus that does not exist any more, or stolen.
-  if (remove !== null && keys.includes(remove)) return "preempt";
-  return reservation?.key === own ? "keep" : "take";
+  if (wish.remove !== null && keys.includes(wish.remove)) return "preempt";
+  if (reservation === null || !isHeldByUs(observation, wish)) return "take";
+  return reservation.type === reservationType(transport) ? "keep" : "correct";
 }

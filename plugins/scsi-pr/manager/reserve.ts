@@ -16,6 +16,8 @@ export interface Changed {
   reserved: boolean;
   /** Another host was cut off. Then the reservation stays: without it that host could write again. */
   preempted: boolean;
+  /** What APTPL was before our REGISTER changed it, which is the device's state for all hosts; null when it did not. */
+  aptpl_before: boolean | null;
 }
 
 export interface ReserveOrder {
@@ -40,17 +42,48 @@ export function reserveDevice(
   if (step === "preempt" && remove !== null) {
     const preempted = device.preempt({ key, remove, type, abort: true });
     changed.preempted = preempted.kind === "done" || mayHavePreempted(device, key, remove, preempted);
+    if (preempted.kind === "conflict" && remove === key) return keptByTarget(device, key);
     if (preempted.kind !== "done") return preempted;
+  }
+  if (step === "correct") {
+    const corrected = correctType(device, key, type);
+    if (corrected.kind !== "done") return corrected;
   }
   // The holder may reserve again with the same type (SPC-4 5.13.7); that is how it is known that this very nexus holds it. Where every
   // registrant may write it need not, and of a multipath map's paths only the one that reserved once could.
-  const isProven = step === "keep" && type !== "WE";
+  const isProven = (step === "keep" || step === "correct") && type !== "WE";
   const reserved = isProven ? DONE : device.reserve({ key, type });
   if (reserved.kind === "conflict") return explainConflict(device, key, reserved);
   // Also for a command whose answer was lost: releasing what is not held does nothing.
   if (step === "take" && mayHaveHappened(reserved)) changed.reserved = true;
   if (reserved.kind !== "done") return reserved;
   return verifyHeld(device, { key, remove: step === "preempt" && remove !== key ? remove : null, type });
+}
+
+/**
+ * Our present nexus was registered just before, so a conflict is the target's own rule: Linux's refuses PREEMPT and CLEAR from every
+ * other session of the initiator that holds the reservation (its check of a non-holder counts none of them as registered).
+ */
+function keptByTarget(device: ReservableDevice, key: ReservationKey): PrRefusal {
+  const detail = `${device.path} is held by an earlier session of this host's own initiator, and the storage lets no later one end that (Linux's target doesn't): take the VG over on another host from ${describeKey(key)}, and hand it back`;
+  return { kind: "conflict", detail };
+}
+
+/**
+ * Makes our own reservation one of the right type. A holder that preempts itself changes the type with no moment in between
+ * (SPC-4 5.13.11.3); where that can't be, because all registrants hold it or each path of a map is one, it is released and made anew.
+ */
+function correctType(device: ReservableDevice, key: ReservationKey, type: ReservationType): Done {
+  const read = device.readReservation();
+  if (read.kind !== "done") return read;
+  const { reservation } = read;
+  if (reservation === null || reservation.type === type) return device.reserve({ key, type });
+  if (reservation.key === key && device.transport !== "multipath") {
+    const preempted = device.preempt({ key, remove: key, type, abort: false });
+    if (preempted.kind === "done" || preempted.kind === "gone") return preempted;
+  }
+  const released = device.release({ key, type: reservation.type });
+  return released.kind === "done" ? device.reserve({ key, type }) : released;
 }
 
 /** Whether the device may have carried a command out: a device that went away may have done so before. */
@@ -81,10 +114,11 @@ function registerOwn(
   changed: Changed,
   warn: (text: string) => void,
 ): Done {
-  const known = registerFrom(device, key, key, warn);
+  const known = registerFrom(device, { from: key, to: key }, changed, warn);
   if (known.kind !== "conflict") return known;
-  if (step === "keep") return { kind: "conflict", detail: anotherInitiator(device, key) };
-  const answer = registerFrom(device, 0n, key, warn);
+  if (step === "keep" || step === "correct")
+    return { kind: "conflict", detail: anotherInitiator(device, key) };
+  const answer = registerFrom(device, { from: 0n, to: key }, changed, warn);
   // Also for a command whose answer was lost: undoing what was not done meets a conflict, and that is all.
   if (mayHaveHappened(answer)) changed.registered = true;
   if (answer.kind !== "conflict") return answer;
@@ -127,14 +161,17 @@ function anotherInitiator(device: ReservableDevice, key: ReservationKey): string
 
 function registerFrom(
   device: ReservableDevice,
-  from: ReservationKey,
-  to: ReservationKey,
+  call: { from: ReservationKey; to: ReservationKey },
+  changed: Changed,
   warn: (text: string) => void,
 ): Done {
-  const aptpl = canPersist(device);
-  const answer = device.register({ from, to, aptpl });
-  if (answer.kind !== "failed" || !aptpl) return answer;
-  const again = device.register({ from, to, aptpl: false });
+  const read = persistence(device);
+  if (read.kind !== "done") return read;
+  const { capable, active } = read;
+  const answer = device.register({ ...call, aptpl: capable });
+  if (mayHaveHappened(answer) && capable !== active) changed.aptpl_before ??= active;
+  if (answer.kind !== "failed" || !capable) return answer;
+  const again = device.register({ ...call, aptpl: false });
   if (again.kind === "done")
     warn(
       `${device.path} says that it keeps registrations through a loss of power, but does not: ${answer.detail}`,
@@ -142,10 +179,14 @@ function registerFrom(
   return again;
 }
 
-/** Registrations that outlive a loss of power keep other hosts out while the storage comes back before we do. */
-function canPersist(device: ReservableDevice): boolean {
+/**
+ * Registrations that outlive a loss of power keep other hosts out while the storage comes back before we do. A device that does not
+ * say now is asked for nothing: every REGISTER sets APTPL, and one without it would end what is active.
+ */
+function persistence(device: ReservableDevice): PrAnswer<{ capable: boolean; active: boolean }> {
   const read = device.readCapabilities();
-  return read.kind === "done" && read.capabilities.persist_through_power_loss.capable;
+  if (read.kind === "done") return { kind: "done", ...read.capabilities.persist_through_power_loss };
+  return read.kind === "unsupported" ? { kind: "done", capable: false, active: false } : read;
 }
 
 function initiators(device: ReservableDevice, key: ReservationKey): string {
@@ -183,27 +224,4 @@ export function verifyHeld(
   return keys.keys.includes(remove)
     ? failed(`${describeKey(remove)} is still registered after it was removed`)
     : DONE;
-}
-
-/** Gives a PV back: releases and unregisters. A device on which our key is not registered any more has nothing to give. */
-export function releaseDevice(device: ReservableDevice, key: ReservationKey, type: ReservationType): Done {
-  // Unregistering the holder ends the reservation as well (SPC-4 5.13.11.2), so that a release that fails is no matter: on a multipath
-  // map it needs the path that reserved, which may be lost.
-  const released = device.release({ key, type });
-  if (released.kind === "conflict") return DONE;
-  if (released.kind === "gone") return released;
-  const left = device.register({ from: key, to: 0n, aptpl: false });
-  return left.kind === "conflict" ? DONE : left;
-}
-
-/** Takes back what a start that failed has changed, and nothing else. */
-export function undoReserve(
-  device: ReservableDevice,
-  key: ReservationKey,
-  type: ReservationType,
-  changed: Changed,
-): Done {
-  if (changed.preempted) return DONE;
-  if (changed.registered) return releaseDevice(device, key, type);
-  return changed.reserved ? device.release({ key, type }) : DONE;
 }

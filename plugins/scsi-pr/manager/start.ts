@@ -11,13 +11,14 @@ import {
 import { parseReservationKey } from "../keys.ts";
 import type { PrRefusal, ReservationKey } from "../reservable.ts";
 import { closeAll, type HeldPv, observeAll, type Seen } from "./devices.ts";
+import { undoReserve } from "./give-back.ts";
 import { describeKey, ownerOf } from "./holder.ts";
 import { whyForeign } from "./lock-args.ts";
 import { type LockspaceState, logLine } from "./lockspace-state.ts";
 import { ownKey } from "./own-key.ts";
 import { type Plan, planStart, type Step } from "./plan.ts";
 import type { Pv } from "./pv-source.ts";
-import { reserveDevice, undoReserve, whyNotThisHost } from "./reserve.ts";
+import { reserveDevice, whyNotThisHost } from "./reserve.ts";
 import { startWatch } from "./watch.ts";
 
 const PREPARED = Object.freeze({
@@ -51,7 +52,7 @@ export async function prepare(
   const seen = observeAll(tools.open, listed.pvs);
   if (seen.kind !== "seen") return refuseFor(seen);
   const observations = seen.all.map(({ observation }) => observation);
-  const planned = planStart(observations, { own: own.key, remove });
+  const planned = planStart(observations, { own: own.key, remove, takes_up: adopt !== "no" });
   const plan = planned.kind === "plan" ? foreignNexus(seen.all, planned, own.key) : planned;
   closeAll(seen.all.map(({ held }) => held));
   if (plan.kind !== "refused") return PREPARED;
@@ -61,13 +62,18 @@ export async function prepare(
 
 /** A PV that is kept has to be this host's by more than the key; lvm's command fails only for what is refused here, before the join. */
 function foreignNexus(all: readonly Seen[], plan: Plan & { kind: "plan" }, key: ReservationKey): Plan {
-  const kept = all.filter((_, index) => plan.steps[index] === "keep");
+  const kept = all.filter((_, index) => isOurs(plan.steps[index]));
   const problems = kept.flatMap(({ held }) => whyNotThisHost(held.device, key) ?? []);
   const elsewhere = problems.flatMap((problem) => (problem.kind === "elsewhere" ? problem.detail : []));
   if (elsewhere.length > 0) return refuse("EBUSY", elsewhere.join("; "), { owner: ownerOf(key) });
   // EBUSY says that somebody else has the VG, and an adoption kills it for that: a device that did not say proves no such thing.
   const [unknown] = problems.flatMap((problem) => (problem.kind === "unknown" ? problem.refusal : []));
   return unknown === undefined ? plan : refuseFor(unknown);
+}
+
+/** The PV is this host's before anything is done: nobody else was let in, whatever became of the type. */
+function isOurs(step: Step | undefined): boolean {
+  return step === "keep" || step === "correct";
 }
 
 /** Reserves every PV, or takes the VG over. All or nothing: a failure undoes what this call has changed, and no more. */
@@ -124,14 +130,16 @@ function reserveAll(
   // A second look concerns PVs that were added: the key to remove need not be on them.
   const sought =
     state.held.length === 0 || observations.some(({ keys }) => remove !== null && keys.includes(remove));
-  const plan = planStart(observations, { own: key, remove: sought ? remove : null });
+  const wish = { own: key, remove: sought ? remove : null, takes_up: adopt !== "no" };
+  const plan = planStart(observations, wish);
   const refused = plan.kind === "refused" ? plan : adoptable(plan.steps, adopt);
   if (plan.kind === "refused" || refused !== null) {
     closeAll(seen.all.map(({ held }) => held));
     if (plan.kind === "refused" && adopt !== "no" && plan.code === "EBUSY") lostWhileDead(state, plan);
     return refused;
   }
-  if (plan.steps.some((step) => step !== "keep")) state.was_ours = false;
+  if (!plan.steps.every(isOurs)) state.was_ours = false;
+  for (const warning of plan.warnings) logLine(state, "warning", warning);
   const todo = seen.all.map((one, index) => ({ ...one, step: plan.steps[index] ?? "take" }));
   state.held.push(...todo.map(({ held }) => held));
   for (const { held, step } of todo) {
@@ -142,7 +150,7 @@ function reserveAll(
 }
 
 function adoptable(steps: readonly Step[], adopt: JoinCall["adopt"]): Refused | null {
-  if (adopt !== "only-orphan" || steps.every((step) => step === "keep")) return null;
+  if (adopt !== "only-orphan" || steps.every(isOurs)) return null;
   return refuse("EADOPT_NONE", "no earlier lvmlockd of this host has left the VG's PVs reserved");
 }
 

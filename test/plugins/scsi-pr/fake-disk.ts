@@ -206,7 +206,8 @@ function register(
   if ((unit.keys.get(nexus) ?? 0n) !== from) return conflict("REGISTER");
   if (aptpl && !ptpl_capable) return { kind: "failed", detail: `${path}: no APTPL here` };
   unit.generation++;
-  unit.ptpl = aptpl;
+  // As ReservableDevice has it: unregistering leaves the device's persistence as it is.
+  if (to !== 0n) unit.ptpl = aptpl;
   if (to !== 0n) unit.keys.set(nexus, to);
   else if (from !== 0n) unregister(unit, nexus);
   return DONE;

@@ -6,6 +6,12 @@ import { createWorld } from "./world.ts";
 
 const stateOf = (disk: FakeDisk) => ({ registered: [...disk.registered], reservation: disk.reservation });
 
+/** APTPL as the device has it now. */
+function persists(disk: FakeDisk): boolean {
+  const read = disk.open("onlooker").readCapabilities();
+  return read.kind === "done" && read.capabilities.persist_through_power_loss.active;
+}
+
 describe("a start", () => {
   test("reserves every PV for this host alone, and the stop gives all of them back", async () => {
     const world = createWorld({ disks_per_vg: 3 });
@@ -157,6 +163,99 @@ describe("a start", () => {
     expect(a.host.killed).toEqual(["vg0"]);
   });
 
+  test("takes up what this host alone holds with another type, and makes it the right one", async () => {
+    const world = createWorld({ disks_per_vg: 3 });
+    const types = ["EA", "WEAR", "WE"] as const;
+    for (const [index, disk] of world.disks("vg0").entries()) {
+      const own = disk.open("host1");
+      own.register({ from: 0n, to: keyOf(1), aptpl: true });
+      own.reserve({ key: keyOf(1), type: types[index] ?? "WE" });
+    }
+    const plain = await vgOn(world, 1);
+    expect(refusal(await plain.start()).detail).toMatch(
+      /fake0 is reserved by this host's own key with another type.*fake1 is held by all registrants/,
+    );
+    const again = await vgOn(world, 1);
+    done(await again.start({ adopt: "only-orphan" }));
+    expect(again.host.killed).toEqual([]);
+    for (const disk of world.disks("vg0"))
+      expect(stateOf(disk)).toEqual({
+        registered: [["host1", keyOf(1)]],
+        reservation: { type: "WE", key: keyOf(1) },
+      });
+    expect(await again.lock(VG, "ex", "only-orphan")).toMatchObject({ kind: "done", adopted: true });
+    const logged = again.host.news.map((one) => (one.kind === "log" ? one.text : ""));
+    expect(logged.filter((text) => text.includes("with another type"))).toHaveLength(2);
+  });
+
+  test("makes the type right with a release where the device takes no preemption of the own key", async () => {
+    const world = createWorld({ disks_per_vg: 1 });
+    const [disk] = world.disks("vg0");
+    disk?.open("host1").register({ from: 0n, to: keyOf(1), aptpl: true });
+    disk?.open("host1").reserve({ key: keyOf(1), type: "WERO" });
+    disk?.before((_nexus, command) =>
+      command === "preempt" ? { kind: "failed", detail: "invalid field" } : undefined,
+    );
+    done(await (await vgOn(world, 1)).start({ adopt: "if-orphan" }));
+    expect(disk?.reservation).toEqual({ type: "WE", key: keyOf(1) });
+  });
+
+  test("takes up a multipath map that another host has merely registered with, and says so", async () => {
+    const world = createWorld({ disks_per_vg: 0 });
+    const map = world.makeDisk("multipath");
+    world.disks("vg0").push(map);
+    done(await (await vgOn(world, 1)).start());
+    map.open("host2").register({ from: 0n, to: keyOf(2), aptpl: true });
+    const again = await vgOn(world, 1);
+    done(await again.start({ adopt: "only-orphan" }));
+    expect([again.host.killed, map.reservation]).toEqual([[], { type: "WERO", key: keyOf(1) }]);
+    expect(again.host.news).toContainEqual({
+      kind: "log",
+      level: "warning",
+      text: expect.stringMatching(/registered by key .*\(host_id 2\) as well.*lvmpersist remove/),
+    });
+  });
+
+  test("raises the alarm when all registrants hold a PV and one of them is another host", async () => {
+    const world = createWorld({ disks_per_vg: 1 });
+    const [disk] = world.disks("vg0");
+    for (const host_id of [1, 2])
+      disk?.open(`host${host_id}`).register({ from: 0n, to: keyOf(host_id), aptpl: true });
+    disk?.open("host1").reserve({ key: keyOf(1), type: "WEAR" });
+    const a = await vgOn(world, 1);
+    expect(refusal(await a.start({ adopt: "if-orphan" })).code).toBe("EBUSY");
+    expect(a.host.killed).toEqual(["vg0"]);
+  });
+
+  test("raises the alarm when this host's key holds a PV with another type through another initiator", async () => {
+    const world = createWorld({ disks_per_vg: 1 });
+    const elsewhere = world.disks("vg0")[0]?.open("elsewhere");
+    elsewhere?.register({ from: 0n, to: keyOf(1), aptpl: true });
+    elsewhere?.reserve({ key: keyOf(1), type: "EA" });
+    const a = await vgOn(world, 1);
+    expect(refusal(await a.start({ adopt: "if-orphan" })).code).toBe("EBUSY");
+    expect(a.host.killed).toEqual(["vg0"]);
+    expect(world.disks("vg0")[0]?.reservation).toEqual({ type: "EA", key: keyOf(1) });
+  });
+
+  test("that fails sets back whether the device's registrations outlive a loss of power", async () => {
+    for (const registered_before of [true, false]) {
+      const world = createWorld();
+      const [first, second] = world.disks("vg0");
+      first?.open("host2").register({ from: 0n, to: keyOf(2), aptpl: false });
+      if (registered_before) first?.open("host1").register({ from: 0n, to: keyOf(1), aptpl: false });
+      const before = first && stateOf(first);
+      let persisted = false;
+      second?.before((_nexus, command) => {
+        if (command !== "reserve") return undefined;
+        persisted = first !== undefined && persists(first);
+        return { kind: "gone", detail: "gone" };
+      });
+      expect(refusal(await (await vgOn(world, 1)).start()).code).toBe("EDEVOPEN");
+      expect([persisted, first && persists(first), first && stateOf(first)]).toEqual([true, false, before]);
+    }
+  });
+
   test("needs a host_id or a key, and takes the configured key before the host_id", async () => {
     const world = createWorld();
     const nameless = await vgOn(world, 0);
@@ -224,6 +323,7 @@ test("a start that fails at any command leaves every device as it was", () => {
     registered: fc.boolean(),
     reserved: fc.boolean(),
     other: fc.boolean(),
+    aptpl: fc.boolean(),
   });
   return fc.assert(
     fc.asyncProperty(
@@ -232,13 +332,17 @@ test("a start that fails at any command leaves every device as it was", () => {
       async (disks, fails_at) => {
         const world = createWorld({ disks_per_vg: disks.length });
         for (const [index, disk] of world.disks("vg0").entries()) {
-          const { registered = false, reserved = false, other = false } = disks[index] ?? {};
+          const { registered, reserved, other, aptpl } = disks[index] ?? {};
           const own = disk.open("host1");
-          if (registered) own.register({ from: 0n, to: keyOf(1), aptpl: true });
+          if (registered) own.register({ from: 0n, to: keyOf(1), aptpl: aptpl === true });
           if (registered && reserved) own.reserve({ key: keyOf(1), type: "WE" });
-          if (other) disk.open("host2").register({ from: 0n, to: keyOf(2), aptpl: true });
+          if (other) disk.open("host2").register({ from: 0n, to: keyOf(2), aptpl: aptpl === true });
         }
-        const states = world.disks("vg0").map(stateOf);
+        const statesNow = () =>
+          world
+            .disks("vg0")
+            .map((disk) => ({ ...stateOf(disk), aptpl: disk.registered.size > 0 && persists(disk) }));
+        const states = statesNow();
         const a = await vgOn(world, 1);
         let commands = 0;
         for (const disk of world.disks("vg0"))
@@ -250,7 +354,7 @@ test("a start that fails at any command leaves every device as it was", () => {
           for (const disk of world.disks("vg0")) expect(disk.write("host2")).toBe("conflict");
         } else {
           expect(answer.detail).toContain("gone for the test");
-          expect(world.disks("vg0").map(stateOf)).toEqual(states);
+          expect(statesNow()).toEqual(states);
         }
       },
     ),

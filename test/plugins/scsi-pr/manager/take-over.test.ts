@@ -104,4 +104,19 @@ describe("a take-over", () => {
       expect([disk.write("host1"), disk.write("before the reboot")]).toEqual(["written", "conflict"]);
     }
   });
+
+  test("from this host's own key that the storage refuses says what to do, and leaves nothing behind", async () => {
+    const world = createWorld();
+    done(await (await vgOn(world, 1, { nexus: "before the reboot" })).start());
+    for (const disk of world.disks("vg0"))
+      disk.before((nexus, command) =>
+        nexus === "host1" && command === "preempt"
+          ? { kind: "conflict", detail: "RESERVATION CONFLICT" }
+          : undefined,
+      );
+    const { code, detail } = refusal(await (await vgOn(world, 1)).start(removing(1)));
+    expect([code, detail]).toEqual(["EBUSY", expect.stringMatching(/earlier session .* on another host/)]);
+    for (const disk of world.disks("vg0"))
+      expect([...disk.registered]).toEqual([["before the reboot", keyOf(1)]]);
+  });
 });
