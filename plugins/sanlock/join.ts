@@ -10,7 +10,6 @@ import { NO_DAEMON, refuseFor } from "./refusals.ts";
 import { forgetStart, rememberStart } from "./repair.ts";
 import { ERRNO, isNoDaemon, returnValueText, SANLK } from "./return-codes.ts";
 import { hostDead_s, IO_TIMEOUT_DEFAULT_S, startTimes } from "./timing.ts";
-import { readFireTimeout } from "./watchdog.ts";
 
 export type JoinAnswer = Answer<{ generation: number; global_lock: GlobalLockState }>;
 
@@ -78,7 +77,7 @@ function tellTimes({ identity, tools }: LockspaceState, prepared: Prepared, node
   const { client, context } = tools;
   const { lockspace_name } = identity;
   const io_timeout_s = prepared.io_timeout_s || IO_TIMEOUT_DEFAULT_S;
-  const { free_min, free_max, held_min, held_max } = startTimes(io_timeout_s, readFireTimeout());
+  const { free_min, free_max, held_min, held_max } = startTimes(io_timeout_s, prepared.fire_s);
   const canSkip = client.features.read_lockspace_host;
   if (nodelay && !canSkip) {
     const text = `${lockspace_name}: this libsanlock knows no nodelay, the start takes its usual time`;
@@ -168,8 +167,8 @@ async function removeLockspace({ tools }: LockspaceState, { host_lease }: Prepar
   return rv;
 }
 
-function leftUncleanly({ host_lease, io_timeout_s }: Prepared): string {
-  const dead_s = hostDead_s(io_timeout_s || IO_TIMEOUT_DEFAULT_S, readFireTimeout());
+function leftUncleanly({ host_lease, io_timeout_s, fire_s }: Prepared): string {
+  const dead_s = hostDead_s(io_timeout_s || IO_TIMEOUT_DEFAULT_S, fire_s);
   return `${host_lease.lockspace_name} was left without sanlock: ${NO_DAEMON}. Other hosts take this one for alive for up to ${dead_s} s`;
 }
 

@@ -57,7 +57,7 @@ function refuseHeld(
   const { rv } = result;
   state.turns.refused(kind);
   const found = findOwner(state, lease, result);
-  const detail = `${ownerSentence(found)}: ${returnValueText(rv)}`;
+  const detail = `${ownerSentence(state, found)}: ${returnValueText(rv)}`;
   const more = { lm_result: rv, owner: ownerOf(found) };
   if (isOwnerFailed(rv) && mustWait(rv, found.owner))
     return refuse("EAGAIN", detail, { ...more, retry: "after-fence" });

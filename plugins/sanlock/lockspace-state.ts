@@ -29,6 +29,8 @@ export interface Prepared {
   readonly no_timeout: boolean;
   readonly using_caw: boolean;
   readonly io_timeout_s: number;
+  /** The watchdog's part of the time until a silent host counts as dead. */
+  readonly fire_s: number;
   /** What this host's lease said before the start, where the library can tell. */
   readonly was_held: boolean | null;
   /** The registered connection that all leases of the lockspace belong to. */

@@ -2,8 +2,7 @@ import type { Owner } from "../contract.ts";
 import type { AcquireResult, HostInfo, Lease } from "./client.ts";
 import { HOST_STATE, HOST_STATE_MASK, hostStateName } from "./flags.ts";
 import type { LockspaceState } from "./lockspace-state.ts";
-import { hostDead_s, IO_TIMEOUT_DEFAULT_S } from "./timing.ts";
-import { readFireTimeout } from "./watchdog.ts";
+import { hostDead_s, IO_TIMEOUT_DEFAULT_S, WATCHDOG_S } from "./timing.ts";
 
 /** The owner of the lease that was refused last, so that a request which is tried every few milliseconds asks once a second. */
 export interface OwnerCache {
@@ -56,10 +55,10 @@ export function ownerOf({ owner, owner_name }: OwnerCache): Owner | null {
 }
 
 /** Who holds it and what that means, in words. */
-export function ownerSentence({ owner, owner_name }: OwnerCache): string {
+export function ownerSentence({ prepared }: LockspaceState, { owner, owner_name }: OwnerCache): string {
   if (owner === null) return "another host holds it";
   const who = `host_id ${owner.host_id}${owner_name === "" ? "" : ` (${owner_name})`} holds it`;
-  const dead_s = hostDead_s(owner.io_timeout_s || IO_TIMEOUT_DEFAULT_S, readFireTimeout());
+  const dead_s = hostDead_s(owner.io_timeout_s || IO_TIMEOUT_DEFAULT_S, prepared?.fire_s ?? WATCHDOG_S);
   switch (owner.flags & HOST_STATE_MASK) {
     case HOST_STATE.LIVE:
       return `${who} and is alive`;

@@ -11,6 +11,7 @@ import { fixedLeases, type LockspaceState, type Prepared } from "./lockspace-sta
 import { type LockspaceFacts, readLockspaceFacts } from "./read-lockspace.ts";
 import { refuseFor, refuseUnconnected } from "./refusals.ts";
 import { repairHostLease } from "./repair.ts";
+import { readFireTimeout, takesFireTimeout } from "./watchdog.ts";
 
 /** The largest host_id that any lockspace has a lease for. */
 const HOST_ID_MAX = 2000;
@@ -54,6 +55,7 @@ export function disconnect(state: LockspaceState): void {
   if (state.prepared !== null) closeConnection(state, state.prepared.sock);
   state.prepared = null;
   state.taken_over = false;
+  state.no_strangers_until_ms = 0;
   state.held.clear();
 }
 
@@ -122,6 +124,7 @@ function openPrepared(state: LockspaceState, path: string, sock: number, repair:
     no_timeout,
     using_caw,
     io_timeout_s: tools.context.io_timeout_s || facts.io_timeout_s,
+    fire_s: readFireTimeout(takesFireTimeout(tools.client.version().version)),
     was_held: host === null ? null : host.timestamp_s !== 0,
     sock,
     host_lease: { lockspace_name, host_id, path, flags: size_flags },

@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { programTakesFireTimeout, takesFireTimeout } from "../../plugins/sanlock/watchdog.ts";
 import { type Cluster, LOCK_LV, MIB, startCluster } from "./cluster.ts";
 import { good, lockSoon, type Member, makeVg, memberOf, present, refused, startedVg, VG } from "./vg.ts";
 
@@ -56,6 +57,12 @@ describe(`sanlock ${version}`, () => {
     while ((await held())?.state !== "LIVE") expect((await held())?.state).toMatch(/UNKNOWN|LIVE/);
     const name = since(4, 0) ? "host1" : "";
     expect(await held()).toMatchObject({ host_id: 1, generation: 1, state: "LIVE", name });
+  });
+
+  test("takes the watchdog's time from sanlock.conf or not, as its version and its program say", () => {
+    const takes = takesFireTimeout(major * 0x1000000 + minor * 0x10000);
+    expect(programTakesFireTimeout(readFileSync("/usr/sbin/sanlock"))).toBe(takes);
+    expect(takes).toBe(since(3, 9));
   });
 
   test("knows this host's own state", async () => {
