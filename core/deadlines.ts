@@ -13,6 +13,11 @@ export const DEADLINES = {
   manager_queue_ms: 500,
   /** A lock, convert or unlock call. sanlock's own worst case is 6 I/O timeouts of 10 s; longer means that it hangs. */
   manager_lock_ms: 90_000,
+  /**
+   * A lock manager with longer timeouts than usual tells how long its calls may take (CallTimes), but no call is waited for longer than
+   * this. sanlock's slowest join, over a lease left behind with its longest I/O timeout of 255 s, takes 75 minutes.
+   */
+  manager_longest_ms: 7_200_000,
   /** Pause before a refused release is tried again; a manager that is restarted is back after some seconds. */
   unlock_again_ms: 500,
   /** prepare and isRunning are quick by contract; reading one lease from slow storage bounds them. */

@@ -189,11 +189,13 @@ const ownSettings = {
     description: "A file with a line `host_id = N`, read when lvm sends no host_id (--host-id-file).",
     reason: "For hosts whose configuration is shared and whose number is not.",
   }),
-  "daemon/sanlock_timeout": setting(integer({ min: 0, max: 3600, unit: "seconds" }), {
+  "daemon/sanlock_timeout": setting(integer({ min: 0, max: 255, unit: "seconds" }), {
     default: 0,
     file: "lvmlockd.conf",
     description: "sanlock's I/O timeout for our lockspaces (--sanlock-timeout); 0 keeps sanlock's own.",
-    reason: "All timeouts of sanlock are multiples of it; slow storage needs more than its 10 seconds.",
+    reason:
+      "All timeouts of sanlock are multiples of it; slow storage needs more than its 10 seconds. sanlock has one byte of a lease " +
+      "for it: of 256 and more the other hosts would see what is left, and take locks of a host that is alive.",
   }),
   "daemon/lock_manager": setting(pluginReference(), {
     default: undefined,

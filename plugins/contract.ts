@@ -237,12 +237,30 @@ export interface LockResults {
 /** Where the VG's own copy of the global lock stands, for managers whose global lock lives in a VG. */
 export type GlobalLockState = "enabled" | "disabled" | "not-here";
 
+/**
+ * How long good calls on a lockspace may take in the manager's own timing, at the most, when that can be longer than usual: its timeouts
+ * may have been set to fit slow storage. The daemon gives a call up after this, or after its own bound where that is longer.
+ */
+export interface CallTimes {
+  readonly join_ms: number;
+  readonly leave_ms: number;
+  /** lock, convert, unlock and setGlobalLock. */
+  readonly lock_ms: number;
+  /** Everything else. */
+  readonly query_ms: number;
+}
+
 /** One started lockspace. A method that a manager has no use for may be left out where it is optional. */
 export interface LockspaceHandle {
   /** Quick and without waiting: are the parameters valid, does the manager run? */
-  prepare(
-    call: PrepareCall,
-  ): Eventually<Answer<{ lm_result: number; prev_generation: number; global_lock: GlobalLockState }>>;
+  prepare(call: PrepareCall): Eventually<
+    Answer<{
+      lm_result: number;
+      prev_generation: number;
+      global_lock: GlobalLockState;
+      call_times?: CallTimes;
+    }>
+  >;
   /** Joins; may take minutes with on-disk leases. */
   join(call: JoinCall): Eventually<Answer<{ generation: number; global_lock: GlobalLockState }>>;
   /** Leaves. `free_vg`: the VG is being removed, destroy what other hosts would find. */

@@ -18,8 +18,8 @@ export type DaemonRequest =
 
 /** sanlock has leases for this many hosts. */
 const host_id_max = 2000;
-/** sanlock's own bound is lower with its defaults; this one catches a number in the wrong unit. */
-const sanlock_timeout_max_s = 3600;
+/** sanlock writes one byte of it into a host's lease (delta_lease.c), by which the other hosts tell when the host is dead. */
+const sanlock_timeout_max_s = 255;
 
 /** Reads the words behind `lvmlockd`; relative paths are taken from `cwd`, which the daemon will leave. */
 export function readDaemonRequest(words: readonly string[], cwd: string): DaemonRequest | UsageError {

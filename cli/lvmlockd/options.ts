@@ -91,7 +91,9 @@ const compatibleOptions = [
     short: "o",
     argument: { placeholder: "SECONDS", completion: COMPLETE_NOTHING },
     summary: "Override sanlock's I/O timeout. [sanlock's own]",
-    details: ["All hosts that use a VG need the same value."],
+    details: [
+      "All hosts that use a VG need the same value. At most 255: sanlock has one byte of a lease for it.",
+    ],
   },
   {
     name: "adopt",

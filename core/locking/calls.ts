@@ -1,6 +1,6 @@
 /** Asking lock managers: making the call records, their deadlines, and giving answers to the function that waits for them. */
 
-import type { HeldMode, LockType, Refused } from "../../plugins/contract.ts";
+import type { CallTimes, HeldMode, LockType, Refused } from "../../plugins/contract.ts";
 import { assert } from "../assert.ts";
 import { DEADLINES } from "../deadlines.ts";
 import { type ErrorName, wireResult } from "../errors.ts";
@@ -54,6 +54,36 @@ const DEADLINE_MS: Readonly<Record<LockspaceMethod | ManagerMethod | Reservation
   removeKey: DEADLINES.reservation_call_ms,
 };
 
+/** Which of the manager's own times a call on a lockspace has; what it does not take from its timing is left out. */
+const OWN_TIME: Readonly<
+  Partial<Record<LockspaceMethod | ManagerMethod | ReservationMethod, keyof CallTimes>>
+> = {
+  join: "join_ms",
+  leave: "leave_ms",
+  lock: "lock_ms",
+  convert: "lock_ms",
+  unlock: "lock_ms",
+  setGlobalLock: "lock_ms",
+  hosts: "query_ms",
+  status: "query_ms",
+  findFreeLock: "query_ms",
+  freeLv: "query_ms",
+  hasGlobalLock: "query_ms",
+  allowLockArgs: "query_ms",
+  setHostDead: "query_ms",
+};
+
+/** How long a call may take: our own bound, or longer where its manager's timing says that a good call may. */
+function patience_ms(
+  method: LockspaceMethod | ManagerMethod | ReservationMethod,
+  times: CallTimes | null,
+): number {
+  const usual_ms = DEADLINE_MS[method];
+  const time = times === null ? undefined : OWN_TIME[method];
+  if (times === null || time === undefined) return usual_ms;
+  return Math.max(usual_ms, Math.min(times[time], DEADLINES.manager_longest_ms));
+}
+
 /** The parts of a call that its kind needs; all of them named, so that every record has the same shape. */
 export interface CallParts {
   readonly client?: Client | null;
@@ -94,7 +124,7 @@ function enter(
   const call: PendingCall = {
     id,
     done,
-    deadline_ms: state.now_ms + DEADLINE_MS[method],
+    deadline_ms: state.now_ms + patience_ms(method, lockspace?.call_times ?? null),
     lock_type,
     lockspace,
     resource,

@@ -1,6 +1,6 @@
 /** Starting lockspaces: start_vg, the global lock's own lockspace, and start_wait. */
 
-import type { Adopt, LockType, TakeOver } from "../../plugins/contract.ts";
+import type { Adopt, CallTimes, LockType, TakeOver } from "../../plugins/contract.ts";
 import { assert } from "../assert.ts";
 import { wireResult } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
@@ -185,6 +185,7 @@ function prepared(state: State, call: PendingCall, answer: ManagerAnswer): void 
     startFailed(state, lockspace, call, answer);
     return;
   }
+  lockspace.call_times = (answer.call_times ?? null) as CallTimes | null;
   if (answer.global_lock === "enabled" && state.gl_vg === "" && !lockspace.is_global) {
     state.gl_vg = lockspace.identity.vg_name;
   }

@@ -65,6 +65,7 @@ export function makeLockspace(state: State, manager: ManagerFacts, wanted: NewLo
     manager,
     is_global: wanted.is_global,
     targets: new Map(),
+    call_times: null,
     state: "preparing",
     since_ms: state.now_ms,
     generation: 0,

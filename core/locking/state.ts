@@ -5,6 +5,7 @@
  */
 
 import type {
+  CallTimes,
   HeldMode,
   LockCall,
   LockspaceIdentity,
@@ -159,6 +160,8 @@ export interface Lockspace {
   /** True for the lockspace of its own that some managers keep for the global lock. */
   readonly is_global: boolean;
   readonly targets: Map<string, AskTarget>;
+  /** What its manager said of its own timing; null where that is the usual one. */
+  call_times: CallTimes | null;
   state: LockspaceState;
   since_ms: number;
   generation: number;

@@ -32,10 +32,20 @@ function isOwner(value: unknown): boolean {
   );
 }
 
+function isCallTimes(value: unknown): boolean {
+  return (
+    isObject(value) &&
+    [value.join_ms, value.leave_ms, value.lock_ms, value.query_ms].every((ms) => Number.isFinite(ms))
+  );
+}
+
 /** What the results of a method must look like; the core relies on it. One small function each, this is the hot path. */
 const RESULTS: Readonly<Record<PluginMethod, (results: Results) => boolean>> = {
-  prepare: ({ lm_result, prev_generation, global_lock }) =>
-    isNumber(lm_result) && isNumber(prev_generation) && isGlobalLockState(global_lock),
+  prepare: ({ lm_result, prev_generation, global_lock, call_times }) =>
+    isNumber(lm_result) &&
+    isNumber(prev_generation) &&
+    isGlobalLockState(global_lock) &&
+    (call_times === undefined || isCallTimes(call_times)),
   join: ({ generation, global_lock }) => isNumber(generation) && isGlobalLockState(global_lock),
   leave: () => true,
   lock: ({ lm_result, value_block, adopted }) =>

@@ -1,4 +1,5 @@
-import { type Answer, type GlobalLockState, type Refused, refuse } from "../contract.ts";
+import { type Answer, type CallTimes, type GlobalLockState, type Refused, refuse } from "../contract.ts";
+import { callTimes } from "./call-times.ts";
 import { waitForDevice } from "./device.ts";
 import { RESTRICT } from "./flags.ts";
 import { hostIdMax, sizeFlags } from "./geometry.ts";
@@ -20,6 +21,7 @@ export type PrepareAnswer = Answer<{
   lm_result: number;
   prev_generation: number;
   global_lock: GlobalLockState;
+  call_times: CallTimes;
 }>;
 
 /**
@@ -46,8 +48,8 @@ export async function prepare(state: LockspaceState, repair: boolean, kept: stri
   }
   state.taken_over = isKept;
   state.prepared = opened.prepared;
-  const { global_lock, prev_generation } = opened;
-  return { kind: "done", lm_result: 0, prev_generation, global_lock };
+  const { global_lock, prev_generation, call_times } = opened;
+  return { kind: "done", lm_result: 0, prev_generation, global_lock, call_times };
 }
 
 /** Closes the registered connection, which gives back whatever sanlock still holds for it. */
@@ -102,6 +104,7 @@ type Opened =
       readonly prepared: Prepared;
       readonly global_lock: GlobalLockState;
       readonly prev_generation: number;
+      readonly call_times: CallTimes;
     }
   | Refused;
 
@@ -132,7 +135,9 @@ function openPrepared(state: LockspaceState, path: string, sock: number, repair:
   };
   const global_lock = readGlobalLock(tools.client, prepared);
   if (typeof global_lock !== "string") return global_lock;
-  return { kind: "opened", prepared, global_lock, prev_generation: host?.generation ?? 0 };
+  const prev_generation = host?.generation ?? 0;
+  const call_times = callTimes(Math.max(tools.context.io_timeout_s, facts.io_timeout_s), prepared.fire_s);
+  return { kind: "opened", prepared, global_lock, prev_generation, call_times };
 }
 
 /**

@@ -56,6 +56,9 @@ describe("options of the daemon", () => {
     expect(messageOf("-i", "0")).toContain("1 to 2000");
     expect(messageOf("-i", "2001")).toContain("1 to 2000");
     expect(messageOf("-i", "7x")).toContain("1 to 2000");
+    // sanlock has one byte of a lease for it.
+    expect(optionsOf("-o", "255").sanlock_timeout_s).toBe(255);
+    expect(messageOf("-o", "256")).toContain("0 to 255");
     expect(messageOf("-A", "yes")).toContain("0 to 1");
     expect(messageOf("-S", "loud")).toContain("one of emerg");
     expect(messageOf("-g", "clvm")).toContain("one of sanlock, dlm, idm");

@@ -105,6 +105,13 @@ describe("layers", () => {
     expect(config.settings["local/host_id"]).toBe(0);
   });
 
+  test("an I/O timeout that sanlock's leases have no room for is an error with its place", () => {
+    expect(messages({ "lvmlockd.conf": "daemon {\n\tsanlock_timeout = 255\n}\n" })).toEqual([]);
+    expect(messages({ "lvmlockd.conf": "daemon {\n\tsanlock_timeout = 256\n}\n" })).toEqual([
+      "lvmlockd.conf:2:20 256 is not a value for daemon/sanlock_timeout",
+    ]);
+  });
+
   test("tags that breed tags end where their names get too long", () => {
     const options = optionsFor({ "lvm.conf": "tags/t { }" });
     const config = loadConfig({
