@@ -30,6 +30,18 @@ export const LVMPERSIST_SECTIONS: readonly ManSection[] = [
       },
     ],
   },
+  {
+    title: "MULTIPATH",
+    content: [
+      {
+        kind: "paragraph",
+        text:
+          "Each path of a multipath map is registered, and multipathd registers those that return or are added. For that " +
+          "multipath.conf needs reservation_key file in its section defaults (mpathconf --option reservation_key:file); " +
+          "without it, or without multipathd, start is refused.",
+      },
+    ],
+  },
   { title: "EXIT STATUS", content: [persistExitBlock()] },
   {
     title: "ENVIRONMENT",

@@ -70,7 +70,13 @@ const options = [
     summary: "The reservation type on every device, instead of --access.",
     details: [],
   },
-  flag("ptpl", null, "Let registrations and reservation outlive a power loss of the device."),
+  flag(
+    "ptpl",
+    null,
+    "Let registrations and reservation outlive a power loss of the device.",
+    "With start. A device that can't is refused. It is the device's state and not one host's: a later start without --ptpl ends " +
+      "it for all hosts, and warns of that.",
+  ),
   flag(
     "yes",
     "y",

@@ -66,13 +66,23 @@ describe("the tools that read the generated files", () => {
       try lvmlockctl --reportformat = json_
       try lvmlockctl config ""
       try lvmlockctl ""
+      source ${join(root, "packaging/completion/lvmpersist.bash")}
+      persist() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _lvmpersist; echo "\${COMPREPLY[*]}"; }
+      persist lvmpersist re
+      persist lvmpersist start --re
+      persist lvmpersist start --prtype WE
+      persist lvmpersist start --access ""
     `;
       const run = Bun.spawnSync(["bash", "-c", script]);
-      expect(run.stdout.toString().split("\n").slice(0, 4)).toEqual([
+      expect(run.stdout.toString().split("\n").slice(0, 8)).toEqual([
         "--gl-enable --gl-disable",
         "json_std",
         "get list edit",
         "who takeover config",
+        "remove read-keys read-reservation read",
+        "--removekey --reportformat",
+        "WE WERO WEAR",
+        "ex sh",
       ]);
     },
   );

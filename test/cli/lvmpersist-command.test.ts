@@ -141,6 +141,44 @@ describe("the devices of a run", () => {
 });
 
 describe("lvmpersist as a program", () => {
+  const { usage, unsupported, device, config } = PERSIST_EXIT;
+  const start = (key: string, ...words: string[]) => ["start", "--ourkey", key, ...words];
+  test.each([
+    [start("0x0", ...ON_SDA), usage, "zero means that there is no key"],
+    [start("0x01", ...ON_SDA), usage, "leave out the zeros after 0x"],
+    [start("0x12345678901234567", ...ON_SDA), usage, "17 hex digits are more than 16"],
+    [start("0xkey", ...ON_SDA), usage, "write 0x and 1 to 16 hex digits, or a decimal number"],
+    [start("18446744073709551616", ...ON_SDA), usage, "it does not fit into 64 bits"],
+    [start("0x1", "--removekey", "0", ...ON_SDA), usage, "--removekey: "],
+    [["check-key", "--key", "", ...ON_SDA], usage, "--key: "],
+    [start("0x1"), usage, "start needs --device or --vg"],
+    [["frobnicate", ...ON_SDA], usage, 'there is no command "frobnicate"'],
+    [start("0x1", "--device", "/tmp"), unsupported, "/tmp is a directory, not a disk"],
+    [
+      start("0x1", "--device", "/dev/null"),
+      unsupported,
+      "is a character device; name the disk's block device",
+    ],
+    [start("0x1", "--device", "/etc/passwd"), unsupported, "/etc/passwd is a regular file, not a disk"],
+    [start("0x1", "--device", "/dev/nope"), device, "/dev/nope does not exist"],
+    [start("0x1", "--device", "/dev/nope", "--device", "/tmp"), device, "/tmp is a directory, not a disk"],
+  ])("%p is refused with its status and sentence", async (words, exit_status, sentence) => {
+    const run = await runProgram("lvmpersist", words);
+    expect(run.exit_status).toBe(exit_status);
+    expect(run.stderr).toContain(sentence);
+    expect(run.stdout).toBe("");
+  });
+
+  test("answers in JSON also where it found no devices to look at", async () => {
+    const words = start("0x1", "--vg", "vg0", "--reportformat", "json_std");
+    const run = await runProgram("lvmpersist", words, { LVM_BINARY: "./lvm" });
+    expect(run.exit_status).toBe(config);
+    const [{ run: runs, device: devices }] = JSON.parse(run.stdout).report;
+    expect(devices).toEqual([]);
+    expect(runs).toMatchObject([{ command: "start", group: "vg0", result: "refused", exit_status: config }]);
+    expect(runs[0].detail).toContain("it is not an absolute path");
+  });
+
   test("says what is wrong with each device that it can't use, and ends with the status for it", async () => {
     const directory = await runProgram("lvmpersist", ["start", "--ourkey", "0x1", "--device", "/tmp"]);
     expect(directory.exit_status).toBe(PERSIST_EXIT.unsupported);
