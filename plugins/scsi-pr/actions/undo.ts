@@ -64,7 +64,13 @@ export function planUndo(
 ): Undo {
   const preempted = attempts.find(({ step }) => step.command.op === "preempt");
   if (preempted !== undefined && mayHavePreempted(preempted)) {
-    return { steps: [], stays: "what was removed can't be given back, so our registration stays with it" };
+    return {
+      steps: [],
+      stays:
+        preempted.after === null
+          ? "it can't be read, so it is not known whether the other host's key was removed"
+          : "what was removed can't be given back, so our registration stays with it",
+    };
   }
   const registered = attempts.find(({ step }) => step.command.op === "registerAndIgnore");
   if (registered === undefined) return NOTHING;

@@ -379,6 +379,19 @@ describe("remove", () => {
     expect(report.result).toBe("partial");
     expect(results(report)).toEqual(["done", "failed"]);
   });
+
+  test("says that it is not known whether a device that can't be read any more has lost the key", async () => {
+    const disks = await shared();
+    const [, second] = disks as [FakeDisk, FakeDisk];
+    let isGone = false;
+    second.fault = (arrival) => {
+      isGone ||= arrival.command === "preempt";
+      return isGone ? { kind: "refuse", refusal: GONE } : null;
+    };
+    const report = await act(disks, A, remove(KEY_A, KEY_B));
+    expect(results(report)).toEqual(["done", "left"]);
+    expect(report.devices[1]?.detail).toContain("not known whether the other host's key was removed");
+  });
 });
 
 describe("a failed start that turned the persistence through a loss of power off", () => {
