@@ -4,12 +4,13 @@ import { ADD, CONFIG, GET_HOSTS, REMOVE, WRITE_LOCKSPACE } from "./flags.ts";
 import { readGlobalLock } from "./global-lock.ts";
 import { readHostLease } from "./host-lease.ts";
 import { type LockspaceState, type Prepared, UNUSED_NAME } from "./lockspace-state.ts";
-import { hasJoinedQuickly, renewalsOf, waitForRenewals } from "./peers.ts";
+import { countFrom, othersIn, renewalsOf, waitForRenewals } from "./peers.ts";
 import { disconnect } from "./prepare.ts";
 import { NO_DAEMON, refuseFor } from "./refusals.ts";
 import { forgetStart, rememberStart } from "./repair.ts";
 import { ERRNO, isNoDaemon, returnValueText, SANLK } from "./return-codes.ts";
-import { hostDead_s, IO_TIMEOUT_DEFAULT_S, startTimes } from "./timing.ts";
+import { estimateStart, type StartKind } from "./start-estimate.ts";
+import { hostDead_s, IO_TIMEOUT_DEFAULT_S } from "./timing.ts";
 
 export type JoinAnswer = Answer<{ generation: number; global_lock: GlobalLockState }>;
 
@@ -23,17 +24,16 @@ export async function join(
     return refuse("EEXIST", `${state.identity.lockspace_name} is joined already`, {
       lm_result: ERRNO.EEXIST,
     });
-  const before = renewalsOf(prepared);
-  const began_ms = performance.now();
-  const added = addLockspace(state, prepared, adopt, nodelay);
+  const skips = nodelay && state.tools.client.features.read_lockspace_host;
+  if (nodelay && !skips) warnOfDelay(state);
+  const before = { renewals: renewalsOf(prepared), at_ms: performance.now() };
+  const others = othersIn(before.renewals, state.identity.host_id).length;
+  const added = addLockspace(state, prepared, adopt, { skips, others });
   if (typeof added !== "string") {
     disconnect(state);
     return added;
   }
-  const wasQuick = hasJoinedQuickly(prepared, performance.now() - began_ms);
-  const since = wasQuick
-    ? { renewals: before, at_ms: began_ms }
-    : { renewals: renewalsOf(prepared), at_ms: performance.now() };
+  const since = countFrom(prepared, before, skips);
   const { client } = state.tools;
   const { lockspace_name } = state.identity;
   // Orphans still protect LVs that are active, so a lockspace with orphans must not be left as if it were clean.
@@ -46,7 +46,7 @@ export async function join(
       ? refuseFor(rv, `${lockspace_name} can't be configured`)
       : global_lock;
   }
-  if (added === "new") await waitForRenewals(state, prepared, since, began_ms);
+  if (added === "new") await waitForRenewals(state, prepared, since);
   state.joined = true;
   state.told_lost = false;
   const generation = ownGeneration(state, prepared);
@@ -58,42 +58,31 @@ function addLockspace(
   state: LockspaceState,
   prepared: Prepared,
   adopt: JoinCall["adopt"],
-  nodelay: boolean,
+  start: StartKind,
 ): "new" | "adopted" | Refused {
   const { client, context } = state.tools;
   const { host_lease } = prepared;
   if (adopt === "only-orphan" && client.inquireLockspace(host_lease) === ERRNO.ENOENT)
     return refuse("EADOPT_NONE", "no earlier lvmlockd has left the lockspace joined");
-  tellTimes(state, prepared, nodelay);
-  const add_flags = nodelay ? ADD.NODELAY : 0;
-  const rv = client.addLockspace(host_lease, add_flags, context.io_timeout_s);
+  tellTimes(state, prepared, start);
+  const rv = client.addLockspace(host_lease, start.skips ? ADD.NODELAY : 0, context.io_timeout_s);
   if (rv >= 0) return "new";
   const adopted = rv === ERRNO.EEXIST && adopt !== "no" && client.inquireLockspace(host_lease) === 0;
   return adopted ? "adopted" : refuseJoin(state, prepared, rv);
 }
 
+function warnOfDelay({ identity, tools }: LockspaceState): void {
+  const text = `${identity.lockspace_name}: this libsanlock knows no nodelay, the start takes its usual time`;
+  tools.context.news({ kind: "log", level: "warning", text });
+}
+
 /** How long the join takes, from sanlock's own formula, told before it begins: nothing can be told while the call blocks. */
-function tellTimes({ identity, tools }: LockspaceState, prepared: Prepared, nodelay: boolean): void {
-  const { client, context } = tools;
+function tellTimes({ identity, tools }: LockspaceState, prepared: Prepared, start: StartKind): void {
   const { lockspace_name } = identity;
   const io_timeout_s = prepared.io_timeout_s || IO_TIMEOUT_DEFAULT_S;
-  const { free_min, free_max, held_min, held_max } = startTimes(io_timeout_s, prepared.fire_s);
-  const canSkip = client.features.read_lockspace_host;
-  if (nodelay && !canSkip) {
-    const text = `${lockspace_name}: this libsanlock knows no nodelay, the start takes its usual time`;
-    context.news({ kind: "log", level: "warning", text });
-  }
-  const clean = `${free_min} to ${free_max} s`;
-  // sanlock takes its own lease up again at once when it still has the host name that it wrote it with.
-  const unclean = `up to ${held_max} s`;
-  const held = prepared.was_held;
-  const text =
-    held === null
-      ? `joining takes ${clean}, or ${unclean} when this host did not stop the VG cleanly`
-      : `joining takes ${held ? `${unclean}, because this host did not stop the VG cleanly` : clean}`;
-  const eta_s = nodelay && canSkip ? 0 : held === true ? held_min : free_min;
-  const timed = `${text} (I/O timeout ${io_timeout_s} s)`;
-  context.news({ kind: "progress", lockspace_name, text: timed, eta_ms: eta_s * 1000 });
+  const { fire_s, was_held } = prepared;
+  const { text, eta_s } = estimateStart({ ...start, io_timeout_s, fire_s, was_held });
+  tools.context.news({ kind: "progress", lockspace_name, text, eta_ms: eta_s * 1000 });
 }
 
 function refuseJoin({ identity }: LockspaceState, { geometry, path }: Prepared, rv: number): Refused {

@@ -26,6 +26,35 @@ export function renewalsOf({ path, geometry }: Prepared): Renewals {
   return readRenewals(path, geometry) ?? NOBODY;
 }
 
+/** The hosts beside this one that have their leases in use. */
+export function othersIn(renewals: Renewals, own_host_id: number): readonly (readonly [number, number])[] {
+  return [...renewals].filter(([host_id]) => host_id !== own_host_id);
+}
+
+/** What the other hosts had renewed at a time (of performance.now()), and since when this host's lease stands on the disk. */
+export interface Since {
+  readonly renewals: Renewals;
+  readonly at_ms: number;
+  readonly written_ms: number;
+}
+
+/**
+ * Since when the others' renewals count after a join. sanlock writes this host's lease, sleeps two I/O timeouts and looks at it
+ * again, so that a quick join may count from before its beginning. With nodelay it does not sleep: then only what is read after
+ * the join is sure to come after the write, and of two hosts that start at the same moment at least one finds the other's lease.
+ */
+export function countFrom(
+  prepared: Prepared,
+  before: Pick<Since, "renewals" | "at_ms">,
+  skipped: boolean,
+): Since {
+  const now_ms = performance.now();
+  const slept_ms = skipped ? 0 : 2000 * (prepared.io_timeout_s || IO_TIMEOUT_DEFAULT_S);
+  const written_ms = now_ms - slept_ms;
+  if (!skipped && hasJoinedQuickly(prepared, now_ms - before.at_ms)) return { ...before, written_ms };
+  return { renewals: renewalsOf(prepared), at_ms: now_ms, written_ms };
+}
+
 /**
  * Waits until every other host has renewed its lease since `since`. A host learns of others only when it renews, every two
  * I/O timeouts, and until then takes a newcomer for absent: sanlock then gives it an exclusive lease over the newcomer's shared
@@ -36,13 +65,11 @@ export function renewalsOf({ path, geometry }: Prepared): Renewals {
 export async function waitForRenewals(
   { identity }: LockspaceState,
   { path, geometry, io_timeout_s }: Prepared,
-  since: { readonly renewals: Renewals; readonly at_ms: number },
-  began_ms: number,
+  { renewals, at_ms, written_ms }: Since,
 ): Promise<void> {
   const timeout_ms = 1000 * (io_timeout_s || IO_TIMEOUT_DEFAULT_S);
-  const patience_ms = 3 * timeout_ms;
-  const until_ms = since.at_ms + patience_ms;
-  const others = [...since.renewals].filter(([host_id]) => host_id !== identity.host_id);
+  const until_ms = at_ms + 3 * timeout_ms;
+  const others = othersIn(renewals, identity.host_id);
   if (others.length === 0) return;
   while (performance.now() < until_ms) {
     const now = readRenewals(path, geometry) ?? NOBODY;
@@ -51,6 +78,6 @@ export async function waitForRenewals(
   }
   // What a host has read at its renewal it looks through in its main loop, which comes round once a second.
   // A host that has just seen no stranger does not look again within an I/O timeout; only nodelay could be quicker than that.
-  const unseen_ms = began_ms + timeout_ms - performance.now();
+  const unseen_ms = written_ms + timeout_ms - performance.now();
   await Bun.sleep(Math.max(DEADLINES.sanlock_check_ms, unseen_ms));
 }

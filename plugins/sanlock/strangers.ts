@@ -22,8 +22,12 @@ export function refuseOverStranger(
   const now_ms = performance.now();
   if (now_ms < state.no_strangers_until_ms) return null;
   const strangers = findStrangers(state, prepared);
+  // Before its first look (EAGAIN) sanlock takes every host for alive; any other failure the lock call will meet as well. Neither
+  // says anything about the time after it.
+  if (strangers === null) return null;
   if (strangers.size === 0) {
-    // Whoever writes its host lease from now on is held up by sanlock for two I/O timeouts before it gets its first lock.
+    // Whoever writes its host lease from now on gets its first lock later than that: sanlock holds it up for two I/O timeouts, and
+    // where nodelay leaves that out peers.ts waits for one.
     state.no_strangers_until_ms = now_ms + 1000 * (prepared.io_timeout_s || IO_TIMEOUT_DEFAULT_S);
     return null;
   }
@@ -43,15 +47,14 @@ export function refuseOverStranger(
   );
 }
 
-/** Hosts whose leases on the disk are in use, and newer than what sanlock knows of them. */
+/** Hosts whose leases on the disk are in use, and newer than what sanlock knows of them; null when sanlock does not tell. */
 function findStrangers(
   { identity, tools }: LockspaceState,
   { path, geometry }: Prepared,
-): ReadonlySet<number> {
-  const strangers = new Set<number>();
+): ReadonlySet<number> | null {
   const { rv, hosts } = tools.client.hosts(identity.lockspace_name, 0, 0);
-  // Before its first look (EAGAIN) sanlock takes every host for alive; any other failure the lock call will meet as well.
-  if (rv < 0) return strangers;
+  if (rv < 0) return null;
+  const strangers = new Set<number>();
   const known = new Map(hosts.map(({ host_id, generation }) => [host_id, generation]));
   for (const [host_id, { generation }] of readHostLeases(path, geometry) ?? [])
     if (host_id !== identity.host_id && (known.get(host_id) ?? 0) < generation) strangers.add(host_id);

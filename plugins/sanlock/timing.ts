@@ -28,6 +28,22 @@ export function startTimes(io_timeout_s: number, fire_s: number): StartTimes {
   };
 }
 
+/** How long a start takes beyond that, in seconds, until every other host of the VG has seen the newcomer (peers.ts). */
+export interface MeetingTimes {
+  /** All of them renew their leases as they should. */
+  readonly usual: number;
+  /** One of them has died without leaving, or the join itself was slow. */
+  readonly longest: number;
+}
+
+/**
+ * A host that renews does so every 2T, and one that has not renewed for 3T is not waited for; then sanlock takes up to `look_s` to
+ * look through what it has read. A join that is not `skipped` lasts 2T itself, in which all of them have renewed.
+ */
+export function meetingTimes(io_timeout_s: number, look_s: number, skipped: boolean): MeetingTimes {
+  return { usual: look_s + (skipped ? 2 * io_timeout_s : 0), longest: 3 * io_timeout_s + look_s };
+}
+
 /** Seconds from the last renewal until a host that is gone counts as dead, so that others get its leases. */
 export function hostDead_s(io_timeout_s: number, fire_s: number): number {
   return 8 * io_timeout_s + fire_s;

@@ -1,6 +1,15 @@
-import type { LockspaceIdentity, ManagerNews, ResourceRef } from "../../../plugins/contract.ts";
-import type { Lease, SanlockClient, SanlockFeatures } from "../../../plugins/sanlock/client.ts";
-import { SIZES } from "../../../plugins/sanlock/flags.ts";
+import { onTestFinished } from "bun:test";
+import { closeSync, openSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import type {
+  Answer,
+  JoinCall,
+  LockspaceHandle,
+  LockspaceIdentity,
+  ManagerNews,
+  ResourceRef,
+} from "../../../plugins/contract.ts";
+import type { HostInfo, Lease, SanlockClient, SanlockFeatures } from "../../../plugins/sanlock/client.ts";
+import { HOST_STATE, SIZES } from "../../../plugins/sanlock/flags.ts";
 import { createHandle } from "../../../plugins/sanlock/lockspace.ts";
 import { createLockspaceState, type Tools } from "../../../plugins/sanlock/lockspace-state.ts";
 import { makeScratch, type Scratch } from "../../rig/scratch.ts";
@@ -53,9 +62,23 @@ export function fakeClient(features: Partial<SanlockFeatures>, calls: Partial<Sa
 export const LV: ResourceRef = { kind: "lv", name: "uuid", lv_lock_args: "1.0.0:70254592" };
 export const VG: ResourceRef = { kind: "vg", name: "VGLK", lv_lock_args: "" };
 
-/** The plugin's parts around a fake client, with an empty file for a lock LV. */
-export function fakeTools(client: SanlockClient): { tools: Tools; news: ManagerNews[]; scratch: Scratch } {
+const LOCK_LV_SIZE_BYTES = 70 * 1024 * 1024;
+
+export interface Fake {
+  readonly tools: Tools;
+  readonly news: ManagerNews[];
+  readonly scratch: Scratch;
+  /** The file that stands for the VG's lock LV; nothing is written in it yet. */
+  readonly lease_file: string;
+}
+
+/** The plugin's parts around a fake client, gone after the test. */
+export function fakeTools(client: SanlockClient): Fake {
   const scratch = makeScratch("sanlock-fake");
+  onTestFinished(() => scratch.remove());
+  const lease_file = scratch.file("vg-lvmlock");
+  writeFileSync(lease_file, "");
+  truncateSync(lease_file, LOCK_LV_SIZE_BYTES);
   const news: ManagerNews[] = [];
   const tools: Tools = {
     client,
@@ -73,7 +96,7 @@ export function fakeTools(client: SanlockClient): { tools: Tools; news: ManagerN
       news: (one) => news.push(one),
     },
   };
-  return { tools, news, scratch };
+  return { tools, news, scratch, lease_file };
 }
 
 export const IDENTITY: LockspaceIdentity = {
@@ -86,6 +109,47 @@ export const IDENTITY: LockspaceIdentity = {
 };
 
 /** A handle on the one VG of these tests. */
-export function fakeHandle(tools: Tools) {
+export function fakeHandle(tools: Tools): LockspaceHandle {
   return createHandle(createLockspaceState(IDENTITY, tools));
+}
+
+export interface FakeJoined extends Fake {
+  readonly handle: LockspaceHandle;
+  readonly prepared: Awaited<ReturnType<LockspaceHandle["prepare"]>>;
+  readonly answer: Answer<object>;
+}
+
+/** The VG joined through a fake client; this host is host 1. */
+export async function fakeJoined(
+  calls: Partial<SanlockClient>,
+  features: Partial<SanlockFeatures> = {},
+  join: Partial<JoinCall> = {},
+): Promise<FakeJoined> {
+  const fake = fakeTools(fakeClient(features, calls));
+  const handle = fakeHandle(fake.tools);
+  const prepared = await handle.prepare({ repair: false });
+  const answer = await handle.join({ adopt: "no", nodelay: false, repair: false, ...join });
+  return { ...fake, handle, prepared, answer };
+}
+
+const SECTOR_SIZE_BYTES = 512;
+
+/** Writes what counts of a host's lease: its magic, its generation and the time of its last renewal, 0 for a lease that is free. */
+export function writeHostLease(
+  path: string,
+  host_id: number,
+  lease: { readonly generation?: number; readonly timestamp_s: number },
+): void {
+  const sector = new DataView(new ArrayBuffer(SECTOR_SIZE_BYTES));
+  sector.setUint32(0, 0x12212010, true);
+  sector.setBigUint64(40, BigInt(lease.generation ?? 1), true);
+  sector.setBigUint64(152, BigInt(lease.timestamp_s), true);
+  const fd = openSync(path, "r+");
+  writeSync(fd, new Uint8Array(sector.buffer), 0, SECTOR_SIZE_BYTES, (host_id - 1) * SECTOR_SIZE_BYTES);
+  closeSync(fd);
+}
+
+/** A host as sanlock lists it. */
+export function listedHost(host_id: number, more: Partial<HostInfo> = {}): HostInfo {
+  return { host_id, generation: 1, timestamp_s: 5, io_timeout_s: 10, flags: HOST_STATE.LIVE, ...more };
 }

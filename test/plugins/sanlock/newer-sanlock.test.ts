@@ -1,13 +1,12 @@
 /** What only libsanlock 4 and 5 can do, which is not installed where these tests run: against a client that plays them. */
-import { afterEach, describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { describe, expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
 import type { HostLease, Lease, SanlockClient, SanlockFeatures } from "../../../plugins/sanlock/client.ts";
 import { ADD, HOST_STATE, LSF, WRITE_LOCKSPACE, WRITE_RESOURCE } from "../../../plugins/sanlock/flags.ts";
 import { initVg } from "../../../plugins/sanlock/init-vg.ts";
 import { SANLK } from "../../../plugins/sanlock/return-codes.ts";
 import { setLockArgs } from "../../../plugins/sanlock/vg-calls.ts";
-import type { Scratch } from "../../rig/scratch.ts";
-import { fakeClient, fakeHandle, fakeTools, LV, VG } from "./fake-client.ts";
+import { type Fake, fakeClient, fakeHandle, fakeJoined, fakeTools, LV, VG } from "./fake-client.ts";
 
 const ALL: SanlockFeatures = {
   acquire2: true,
@@ -15,26 +14,11 @@ const ALL: SanlockFeatures = {
   init_lockspace_host: true,
   set_host: true,
 };
-const scratches: Scratch[] = [];
-afterEach(() => {
-  for (const scratch of scratches.splice(0)) scratch.remove();
-});
+const made = (calls: Partial<SanlockClient>, features: Partial<SanlockFeatures> = ALL): Fake =>
+  fakeTools(fakeClient(features, calls));
 
-function made(calls: Partial<SanlockClient>, features: Partial<SanlockFeatures> = ALL) {
-  const fake = fakeTools(fakeClient(features, calls));
-  scratches.push(fake.scratch);
-  writeFileSync(fake.scratch.file("vg-lvmlock"), "");
-  truncateSync(fake.scratch.file("vg-lvmlock"), 70 * 1024 * 1024);
-  return fake;
-}
-
-async function joined(calls: Partial<SanlockClient>, features: Partial<SanlockFeatures> = ALL) {
-  const fake = made(calls, features);
-  const handle = fakeHandle(fake.tools);
-  const prepared = await handle.prepare({ repair: false });
-  const answer = await handle.join({ adopt: "no", nodelay: false, repair: false });
-  return { ...fake, handle, prepared, answer };
-}
+const joined = (calls: Partial<SanlockClient>, features: Partial<SanlockFeatures> = ALL) =>
+  fakeJoined(calls, features);
 
 const lockArgs = { adopt: "no", repair: false, persistent: false, patience_ms: 0 } as const;
 

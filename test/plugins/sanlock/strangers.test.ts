@@ -1,64 +1,31 @@
 /** Exclusive leases beside hosts that have started the VG and that sanlock has not met. */
-import { afterEach, describe, expect, test } from "bun:test";
-import { closeSync, openSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import { describe, expect, test } from "bun:test";
 import { DEADLINES } from "../../../core/deadlines.ts";
 import type { HostInfo } from "../../../plugins/sanlock/client.ts";
-import { HOST_STATE } from "../../../plugins/sanlock/flags.ts";
-import type { Scratch } from "../../rig/scratch.ts";
-import { fakeClient, fakeHandle, fakeTools, VG } from "./fake-client.ts";
+import { fakeJoined, listedHost, VG, writeHostLease } from "./fake-client.ts";
 
-const scratches: Scratch[] = [];
-afterEach(() => {
-  for (const scratch of scratches.splice(0)) scratch.remove();
-});
+const host = (host_id: number, generation: number): HostInfo => listedHost(host_id, { generation });
 
-const host = (host_id: number, generation: number): HostInfo => ({
-  host_id,
-  generation,
-  timestamp_s: 5,
-  io_timeout_s: 10,
-  flags: HOST_STATE.LIVE,
-});
-
-/** A joined handle; this host is host 1. What sanlock knows, who owns the lease and what was asked for can be seen and changed. */
+/** A joined handle. What sanlock knows, who owns the lease and what was asked for can be seen and changed. */
 async function joinedBeside(known: readonly HostInfo[], owners: readonly HostInfo[]) {
   const sanlock = { rv: 0, known, owners, acquired: 0, converted: 0, looks: 0 };
-  const fake = fakeTools(
-    fakeClient(
-      {},
-      {
-        hosts: () => {
-          sanlock.looks++;
-          return { rv: sanlock.rv, hosts: [host(1, 1), ...sanlock.known] };
-        },
-        readOwners: () => ({ rv: 0, owners: sanlock.owners }),
-        acquire: () => {
-          sanlock.acquired++;
-          return { rv: 0, owner: null, owner_name: "" };
-        },
-        convert: () => {
-          sanlock.converted++;
-          return 0;
-        },
-      },
-    ),
-  );
-  scratches.push(fake.scratch);
-  const path = fake.scratch.file("vg-lvmlock");
-  writeFileSync(path, "");
-  truncateSync(path, 70 * 1024 * 1024);
-  const handle = fakeHandle(fake.tools);
-  await handle.prepare({ repair: false });
-  await handle.join({ adopt: "no", nodelay: false, repair: false });
-  const starts = (host_id: number, generation: number): void => {
-    const sector = new DataView(new ArrayBuffer(512));
-    sector.setUint32(0, 0x12212010, true);
-    sector.setBigUint64(40, BigInt(generation), true);
-    sector.setBigUint64(152, 9n, true);
-    const fd = openSync(path, "r+");
-    writeSync(fd, new Uint8Array(sector.buffer), 0, 512, (host_id - 1) * 512);
-    closeSync(fd);
-  };
+  const { handle, lease_file } = await fakeJoined({
+    hosts: () => {
+      sanlock.looks++;
+      return { rv: sanlock.rv, hosts: [host(1, 1), ...sanlock.known] };
+    },
+    readOwners: () => ({ rv: 0, owners: sanlock.owners }),
+    acquire: () => {
+      sanlock.acquired++;
+      return { rv: 0, owner: null, owner_name: "" };
+    },
+    convert: () => {
+      sanlock.converted++;
+      return 0;
+    },
+  });
+  const starts = (host_id: number, generation: number): void =>
+    writeHostLease(lease_file, host_id, { generation, timestamp_s: 9 });
   const lock = (mode: "sh" | "ex") =>
     handle.lock({
       resource: VG,
@@ -129,6 +96,15 @@ describe("an exclusive lock", () => {
     expect(await lock("ex")).toMatchObject({ kind: "done" });
   });
 
+  test("is looked after again at once when sanlock has not told anything", async () => {
+    const { sanlock, lock, starts } = await joinedBeside([], [host(2, 1)]);
+    sanlock.rv = -11;
+    expect(await lock("ex")).toMatchObject({ kind: "done" });
+    starts(2, 1);
+    sanlock.rv = 0;
+    expect(await lock("ex")).toMatchObject({ kind: "refused", code: "EAGAIN" });
+  });
+
   test("costs no second look within an I/O timeout when nobody was a stranger", async () => {
     const { sanlock, lock } = await joinedBeside([], []);
     await lock("ex");
@@ -139,14 +115,7 @@ describe("an exclusive lock", () => {
 });
 
 test("an LV's shared lock that stays refused is given up in time, also while another LV's is refused as well", async () => {
-  const fake = fakeTools(fakeClient({}, { acquire: () => ({ rv: -243, owner: null, owner_name: "" }) }));
-  scratches.push(fake.scratch);
-  const path = fake.scratch.file("vg-lvmlock");
-  writeFileSync(path, "");
-  truncateSync(path, 70 * 1024 * 1024);
-  const handle = fakeHandle(fake.tools);
-  await handle.prepare({ repair: false });
-  await handle.join({ adopt: "no", nodelay: false, repair: false });
+  const { handle } = await fakeJoined({ acquire: () => ({ rv: -243, owner: null, owner_name: "" }) });
   const shared = async (name: string): Promise<string> => {
     const resource = { kind: "lv", name, lv_lock_args: "1.0.0:70254592" } as const;
     const call = {
