@@ -7,9 +7,17 @@ import {
   type SetLockArgsCall,
 } from "../contract.ts";
 import type { Lease } from "./client.ts";
-import { waitForDevice } from "./device.ts";
+import { readDevice, waitForDevice } from "./device.ts";
 import { LSF, WRITE_LOCKSPACE } from "./flags.ts";
-import { FIRST_LV_SLOT, GL_SLOT, lvSlotAt, sizeFlags, slotOffset_bytes, VG_SLOT } from "./geometry.ts";
+import {
+  FIRST_LV_SLOT,
+  GL_SLOT,
+  lvSlotAt,
+  sizeFlags,
+  slotCount,
+  slotOffset_bytes,
+  VG_SLOT,
+} from "./geometry.ts";
 import { writeFlags } from "./global-lock.ts";
 import { leasePath } from "./lease-path.ts";
 import { formatVgLockArgs, parseLvLockArgs, parseVgLockArgs, type VgLockArgs } from "./lock-args.ts";
@@ -17,7 +25,7 @@ import { leaseInSlot, type Tools } from "./lockspace-state.ts";
 import { type LockspaceFacts, readLockspaceFacts } from "./read-lockspace.ts";
 import { refuseFor } from "./refusals.ts";
 import { rememberTimeout } from "./repair.ts";
-import { isEndOfDevice, SANLK } from "./return-codes.ts";
+import { isEndOfDevice, isLeaseDamaged, SANLK } from "./return-codes.ts";
 import { checkLvName, type InitLvAnswer, readSlot, writeLv } from "./slots.ts";
 import { checkCawKept, readOptions } from "./vg-options.ts";
 
@@ -93,18 +101,36 @@ export async function renameVg(
   return refused ?? { kind: "done", lm_result: 0, vg_lock_args: call.vg_lock_args };
 }
 
-function renameLeases({ client }: Tools, call: RenameVgCall, { path, facts }: FoundVg): Refused | null {
+/**
+ * Renames every lease up to the end of the lock LV. A place without one ends nothing: leases lie behind it where one was lost, or
+ * where a lock LV was extended. An LV's damaged lease keeps none of the others from its new name; whoever locks that LV is told.
+ */
+function renameLeases(tools: Tools, call: RenameVgCall, { path, facts }: FoundVg): Refused | null {
+  const { client, context, settings } = tools;
   const { geometry, using_caw } = facts;
-  for (let slot = GL_SLOT; ; slot++) {
+  const device = readDevice(path, settings.lease_file_sector_size);
+  if (device.kind === "missing") return refuse("EDEVOPEN", device.problem);
+  const end = slotCount(geometry, device.size_bytes);
+  const damaged: number[] = [];
+  for (let slot = GL_SLOT; slot < end; slot++) {
     const { rv, name } = client.readResource(path, slotOffset_bytes(geometry, slot));
-    if (isEndOfDevice(rv)) return null;
-    // Space that the lock LV was extended by has no leases yet, and none behind it either.
-    if (rv === SANLK.LEADER_MAGIC && slot > VG_SLOT) return null;
+    if (isEndOfDevice(rv)) break;
+    if (rv === SANLK.LEADER_MAGIC && slot > VG_SLOT) continue;
+    if (isLeaseDamaged(rv) && slot > VG_SLOT) {
+      damaged.push(slot);
+      continue;
+    }
     if (rv < 0) return refuseFor(rv, `the lease in slot ${slot} of ${path} can't be read`);
     const lease: Lease = leaseInSlot(call.lockspace_name, name, path, geometry, slot, sizeFlags(geometry));
     const written = client.writeResource(lease, writeFlags(client, using_caw));
     if (written < 0) return refuseFor(written, `the lease ${name} on ${path} can't be renamed`);
   }
+  const [first] = damaged;
+  if (first !== undefined) {
+    const text = `${damaged.length} damaged lease${damaged.length === 1 ? "" : "s"} of LVs on ${path} got no new name, the first in slot ${first}: activate such an LV with --lockopt repair`;
+    context.news({ kind: "log", level: "warning", text });
+  }
+  return null;
 }
 
 /** Rewrites the flags of a VG's host leases for other lock args. */
