@@ -396,6 +396,33 @@ describe("WARN_GL_REMOVED", () => {
     expect((a.send("lock_vg", vg2) as NormalReply).flags.warn_gl_removed).toBe(false);
   });
 
+  test("stays when a VG without the global lock is started, and ends when one that has it is", () => {
+    const rig = sanlockRig(["vg1", "vg4"]);
+    rig.startVg("vg1");
+    rig.startVg("vg2");
+    const a = rig.client();
+    expect(a.ask("free_vg", { vg_name: "vg1" })).toBe(0);
+    const removed = (): boolean =>
+      (a.send("busy_vg", { vg_name: "vg2" }) as NormalReply).flags.warn_gl_removed;
+    rig.startVg("vg3");
+    expect([removed(), a.gl("ex")]).toEqual([true, ENOLS]);
+    rig.startVg("vg4");
+    expect([removed(), a.gl("ex")]).toEqual([false, 0]);
+  });
+
+  test("stays when the VG could not be enabled", () => {
+    const rig = sanlockRig(["vg1"]);
+    rig.startVg("vg1");
+    rig.startVg("vg2");
+    const a = rig.client();
+    a.ask("free_vg", { vg_name: "vg1" });
+    rig.script("setGlobalLock", () => refused("ELOCKIO"));
+    expect(a.send("enable_gl", { vg_name: "vg2" })).toMatchObject({
+      result: wireResult("ELOCKIO"),
+      flags: { warn_gl_removed: true },
+    });
+  });
+
   test("is not there when no other VG is left without a global lock", () => {
     const rig = sanlockRig(["vg1"]);
     rig.startVg("vg1");
