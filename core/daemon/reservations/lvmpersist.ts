@@ -32,11 +32,7 @@ export function lvmpersistRunner(
       detail: `lvmpersist ${words[0]}: ${why}`,
     });
     const late = Promise.withResolvers<PersistAnswer>();
-    // A process that waits for a device in the kernel is not ended by a signal, so its end is not waited for.
-    const timer = setTimeout(
-      () => late.resolve(failed(`it has not ended in ${deadline_ms / 1000} s`)),
-      deadline_ms,
-    );
+    let timer: Timer | undefined;
     try {
       const run = Bun.spawn([call.program, ...call.words, ...words, "--reportformat", "json_std"], {
         argv0: call.argv0,
@@ -45,10 +41,14 @@ export function lvmpersistRunner(
         stdin: "ignore",
         stdout: "pipe",
         stderr: "pipe",
-        timeout: deadline_ms,
         killSignal: "SIGKILL",
         maxBuffer: LIMITS.lvmpersist_report_size_bytes,
       });
+      timer = setTimeout(() => {
+        // A process that waits for a device in the kernel is not ended by a signal, so its end is not waited for.
+        run.kill("SIGKILL");
+        late.resolve(failed(`it has not ended in ${deadline_ms / 1000} s`));
+      }, deadline_ms);
       const ended = Promise.all([
         new Response(run.stdout).text(),
         new Response(run.stderr).text(),
