@@ -1,116 +1,180 @@
-/** Wall time per lvm command, the C daemon and ours in the same guests, one after the other. */
+/**
+ * Wall time of lvm commands with our lvmlockd and with the C one. Both run on the same hosts at the same time, each with a socket and a
+ * VG of its own, and their commands take turns: what else the machine does slows both down, and the ratios of pairs stay true.
+ */
 import type { Cluster } from "../lab/cluster.ts";
-import type { Daemon } from "../lab/identity.ts";
+import type { Host } from "../lab/host.ts";
 import { type Steps, scenario } from "../scenario.ts";
-import { startDaemonsOnAll } from "../services/sanlock-hosts.ts";
+import { startDlm } from "../services/dlm.ts";
+import { startLvmlockd } from "../services/lvmlockd.ts";
+import { IO_TIMEOUT_S, startSanlock } from "../services/sanlock.ts";
 
-/** One line of the table: where it runs and what is typed. */
-export interface TimedCommand {
-  readonly host: 1 | 2;
-  readonly command: string;
-  /** It is refused: that is what is timed. */
-  readonly refused?: true;
-  /** Done before each run and not timed. */
-  readonly before?: string;
-}
-
-export interface TimedManager {
+interface Timed {
   readonly name: string;
-  readonly start: (lab: Cluster) => Promise<void>;
-  readonly vgcreate: string;
+  readonly command: string;
+  /** Done before each run, not timed. */
+  readonly before?: string;
+  readonly refused?: true;
 }
 
-const REPEATS = 5;
+interface Manager {
+  readonly name: "sanlock" | "dlm";
+  readonly start: (hosts: readonly Host[]) => Promise<unknown>;
+  readonly daemon_arguments: string;
+  readonly disk_mb: number;
+  /** False where stopping the last VG of one daemon takes away what the other one still uses: lvm_global, which dlm hosts have once. */
+  readonly stops_alone: boolean;
+}
 
-/** What people type most, on a VG that both hosts have started. */
-export const TIMED: readonly TimedCommand[] = [
-  { host: 1, command: "vgs vg0" },
-  { host: 1, command: "vgs" },
-  {
-    host: 1,
-    command: "lvcreate -an -n new -L 4M vg0",
-    before: "lvs vg0/new >/dev/null 2>&1 && lvremove -y vg0/new",
-  },
-  {
-    host: 1,
-    command: "lvremove -y vg0/new",
-    before: "lvs vg0/new >/dev/null 2>&1 || lvcreate -an -n new -L 4M vg0",
-  },
-  { host: 1, command: "lvchange -aey vg0/lv", before: "lvchange -an vg0/lv" },
-  { host: 1, command: "lvchange -an vg0/lv", before: "lvchange -aey vg0/lv" },
-  { host: 1, command: "lvchange -asy vg0/lv", before: "lvchange -an vg0/lv" },
-  { host: 1, command: "lvextend -L +4M vg0/lv", before: "lvchange -aey vg0/lv" },
-  { host: 2, command: "lvchange -aey vg0/busy", refused: true },
-  {
-    host: 2,
-    command: "lvcreate -an -n other -L 4M vg0",
-    before: "lvs vg0/other >/dev/null 2>&1 && lvremove -y vg0/other",
-  },
+const SIDES = {
+  C: { vg: "vgc", socket: "/run/lvm/c.socket" },
+  ours: { vg: "vgo", socket: "/run/lvm/lvmlockd.socket" },
+};
+type Side = keyof typeof SIDES;
+const SIDE_NAMES = ["C", "ours"] as const;
+const rounds = 25;
+// A start or stop waits for the lock manager's clocks, so that few runs say as much.
+const start_rounds = 4;
+const contended_s = 15;
+const contended_rounds = 2;
+
+/** What people type most, in an order in which each leaves what the next one needs. The other host has $vg/busy active. */
+const COMMANDS: readonly Timed[] = [
+  { name: "vgs VG", command: "vgs $vg" },
+  { name: "lvcreate -an", command: "lvcreate -q -an -n t -L 4M $vg" },
+  { name: "lvchange -aey", command: "lvchange -aey $vg/t" },
+  { name: "lvextend of an active LV", command: "lvextend -q -L +4M $vg/t" },
+  { name: "lvchange -an", command: "lvchange -an $vg/t" },
+  { name: "lvchange -asy", command: "lvchange -asy $vg/t" },
+  { name: "lvremove", command: "lvremove -q -y $vg/t", before: "lvchange -an $vg/t" },
+  { name: "lvchange -aey, refused", command: "lvchange -aey $vg/busy", refused: true },
+];
+const STARTING: readonly Timed[] = [
+  { name: "vgchange --lockstop", command: "vgchange -q --lockstop $vg" },
+  { name: "vgchange --lockstart", command: "vgchange -q --lockstart $vg" },
 ];
 
+/** For the client, the program whose daemon it shall talk to. */
+function environment(side: Side): string {
+  return `export LVM_LVMLOCKD_SOCKET=${SIDES[side].socket} vg=${SIDES[side].vg}`;
+}
+
+/** Prints one line "side:command:microseconds" for each run; who begins alternates. */
+function script(commands: readonly Timed[], times: number): string {
+  const turns = commands.map(({ name, command, before = "true", refused }) => {
+    const expected = refused === true ? `! ${command}` : command;
+    return `for side in $order; do
+if [ $side = C ]; then ${environment("C")}; else ${environment("ours")}; fi
+${before} >/dev/null || exit 1
+run $side "${name}" "${expected}"; done`;
+  });
+  return `exec 2>/run/timing.err
+run() { local t=\${EPOCHREALTIME/./}; eval "$3" >/dev/null || exit 1; echo "$1:$2:$((\${EPOCHREALTIME/./}-t))"; }
+for i in $(seq ${times}); do
+if [ $((i % 2)) = 0 ]; then order="C ours"; else order="ours C"; fi
+${turns.join("\n")}
+done`;
+}
+
+/** How many metadata changes a host gets done, and how many are refused, while the other one does the same. */
+function contended(side: Side): string {
+  return `${environment(side)}; good=0; bad=0; end=$((SECONDS+${contended_s}))
+while [ $SECONDS -lt $end ]; do
+if vgchange -q --addtag t$RANDOM $vg >/dev/null 2>&1; then good=$((good+1)); else bad=$((bad+1)); fi
+done; echo $good $bad`;
+}
+
 function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
+  const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-async function timeOne(lab: Cluster, timed: TimedCommand): Promise<number> {
-  const host = lab.host(timed.host);
-  const times: number[] = [];
-  for (let run = 0; run < REPEATS; run++) {
-    if (timed.before !== undefined) await host.run(timed.before);
-    const { rc, elapsed_ms, stderr } = await host.run(timed.command);
-    if ((rc !== 0) !== (timed.refused === true)) throw new Error(`${timed.command}: ${rc} ${stderr}`);
-    times.push(elapsed_ms);
+async function startBoth(lab: Cluster, manager: Manager): Promise<void> {
+  const [first, second] = [lab.host(1), lab.host(2)];
+  const cDaemon = `/opt/c/lvmlockd -s ${SIDES.C.socket} -p /run/lvm/c.pid ${manager.daemon_arguments}`;
+  await Promise.all(
+    lab.hosts.map((host) => host.must(`${cDaemon}; until test -S ${SIDES.C.socket}; do sleep 0.1; done`)),
+  );
+  await Promise.all(lab.hosts.map((host) => startLvmlockd(host, { arguments: manager.daemon_arguments })));
+  for (const [index, side] of SIDE_NAMES.entries()) {
+    const make = `vgcreate --shared --locktype ${manager.name} $vg ${lab.disk(index).path}`;
+    await first.must(`${environment(side)}; ${make}`, { timeout_ms: 120_000 });
+    await second.must(`${environment(side)}; vgchange --lockstart $vg`, { timeout_ms: 120_000 });
+    await second.must(`${environment(side)}; lvcreate -q -aey -n busy -L 4M $vg`);
   }
-  return median(times);
 }
 
-/** Starts a cluster, makes a VG of it, and times every command; the slow ones that can be done once, once. */
-async function timeDaemon(
-  { cluster, step }: Steps,
-  manager: TimedManager,
-  daemon: Daemon,
-): Promise<Map<string, number>> {
-  const times = new Map<string, number>();
-  const lab = await cluster({ hosts: 2, disks: [{ size_mb: 1024 }], daemon });
-  await step(`${manager.name}, ${daemon}: a VG is created and started`, async () => {
-    await manager.start(lab);
-    times.set(manager.vgcreate, (await lab.host(1).must(manager.vgcreate)).elapsed_ms);
-    times.set("vgchange --lockstart vg0", (await lab.host(2).must("vgchange --lockstart vg0")).elapsed_ms);
-    await lab.host(1).must("lvcreate -an -n lv -L 4M vg0 && lvcreate -aey -n busy -L 4M vg0");
+/** A row of the table in docs/performance.md for each command. */
+async function rows(host: Host, commands: readonly Timed[], times: number): Promise<readonly string[]> {
+  const { rc, stdout } = await host.run(script(commands, times), { timeout_ms: 1_200_000 });
+  if (rc !== 0) throw new Error(`${stdout}\n${(await host.must("tail /run/timing.err")).stdout}`);
+  const runs = stdout
+    .trim()
+    .split("\n")
+    .map((line) => line.split(":"));
+  return commands.map(({ name }) => {
+    const [c, ours] = SIDE_NAMES.map((side) =>
+      runs.filter(([by, what]) => by === side && what === name).map(([, , us]) => Number(us) / 1000),
+    ) as [number[], number[]];
+    const ratios = c.map((value, index) => (ours[index] ?? Number.NaN) / value);
+    return `| \`${name}\` | ${median(c).toFixed(0)} ms | ${median(ours).toFixed(0)} ms | ${median(ratios).toFixed(2)} |`;
   });
-  await step(`${manager.name}, ${daemon}: commands`, async () => {
-    for (const timed of TIMED) times.set(timed.command, await timeOne(lab, timed));
-  });
-  await step(`${manager.name}, ${daemon}: the other host stops`, async () => {
-    times.set(
-      "vgchange --lockstop vg0",
-      (await lab.host(2).must("lvchange -an vg0; vgchange --lockstop vg0")).elapsed_ms,
-    );
-  });
-  await lab.close();
-  return times;
 }
 
-/** Prints a table for docs/performance.md. */
-export async function compareDaemons(steps: Steps, manager: TimedManager): Promise<void> {
-  const c = await timeDaemon(steps, manager, "c");
-  const ours = await timeDaemon(steps, manager, "ours");
-  const rows = [...c].map(([command, c_ms]) => {
-    const ours_ms = ours.get(command) ?? Number.NaN;
-    return `| \`${command}\` | ${c_ms.toFixed(0)} | ${ours_ms.toFixed(0)} | ${(ours_ms / c_ms).toFixed(2)} |`;
+async function compare({ cluster, step, say }: Steps, manager: Manager): Promise<void> {
+  const disk = { size_mb: manager.disk_mb };
+  const lab = await cluster({ hosts: 2, disks: [disk, disk], memory_mb: 640 });
+  const table = [`| ${manager.name} | C | ours | median of the ratios of pairs |`, "|---|---:|---:|---:|"];
+  await step("both daemons run on both hosts, each with a VG of its own", async () => {
+    await manager.start(lab.hosts);
+    await startBoth(lab, manager);
   });
-  const head = [`| ${manager.name} | C, ms | ours, ms | ours / C |`, "|---|---|---|---|"];
-  console.log(["", ...head, ...rows, ""].join("\n"));
+  await step(`commands of one host, ${rounds} times each`, async () => {
+    table.push(...(await rows(lab.host(1), COMMANDS, rounds)));
+  });
+  for (let round = 1; round <= contended_rounds; round++) {
+    for (const side of SIDE_NAMES) {
+      await step(`two hosts change one VG for ${contended_s} s with ${side}`, async () => {
+        const counts = await Promise.all(
+          lab.hosts.map((host) => host.must(contended(side), { timeout_ms: 120_000 })),
+        );
+        say(`${side}: done and refused: ${counts.map(({ stdout }) => stdout.trim()).join(" | ")}`);
+      });
+    }
+  }
+  if (manager.stops_alone)
+    await step(`stop and start of a VG, ${start_rounds} times each`, async () => {
+      table.push(...(await rows(lab.host(1), STARTING, start_rounds)));
+    });
+  console.log(["", ...table, ""].join("\n"));
 }
 
-export default scenario(
-  "sanlock-timing",
-  { about: "Wall time per lvm command on sanlock, the C daemon and ours.", guests: 2, only_by_name: true },
-  (steps) =>
-    compareDaemons(steps, {
-      name: "sanlock, io_timeout 2",
-      start: (lab) => startDaemonsOnAll(lab),
-      vgcreate: "vgcreate --shared vg0 /dev/sda",
-    }),
-);
+function timing(manager: Manager) {
+  return scenario(
+    `${manager.name}-timing`,
+    {
+      about: `Wall time of lvm commands on ${manager.name} with our lvmlockd and with the C one.`,
+      guests: 2,
+      only_by_name: true,
+      timeout_ms: 3_600_000,
+    },
+    (steps) => compare(steps, manager),
+  );
+}
+
+export default [
+  timing({
+    name: "sanlock",
+    start: (hosts) => Promise.all(hosts.map((host) => startSanlock(host))),
+    daemon_arguments: `-o ${IO_TIMEOUT_S}`,
+    disk_mb: 512,
+    stops_alone: true,
+  }),
+  timing({
+    name: "dlm",
+    start: (hosts) => startDlm(hosts),
+    daemon_arguments: "",
+    disk_mb: 256,
+    stops_alone: false,
+  }),
+];
