@@ -10,6 +10,7 @@ import { findImage } from "../image/build.ts";
 import { bringRunPackages } from "../image/command.ts";
 import { findSnapshot } from "../image/snapshot.ts";
 import { type DiskSpec, makeDiskFile } from "./disks.ts";
+import { type Ending, openEnding } from "./ending.ts";
 import { type Host, startHost } from "./host.ts";
 import { type HostSpec, identityScript } from "./identity.ts";
 import { type Network, openNetwork } from "./network.ts";
@@ -46,6 +47,8 @@ export interface Cluster extends AsyncDisposable {
   addHost(spec?: AddedHost): Promise<Host>;
   /** Plugs one more disk into running hosts (all, when none are named). */
   plug(spec: DiskSpec, hosts?: readonly Host[]): Promise<Disk>;
+  /** Whoever still waits for a host or a disk of the cluster gets no answer any more: see ending.ts. The hosts stay as they are. */
+  abandon(): void;
   /** Ends the hosts and removes what they wrote. */
   close(): Promise<void>;
 }
@@ -59,8 +62,11 @@ interface Lab {
   readonly scratch: ReturnType<typeof makeScratch>;
   readonly network: Network;
   readonly transcript: Transcript;
+  readonly ending: Ending;
   readonly hosts: Host[];
   readonly disks: SharedDisk[];
+  /** Also those that are being started this moment. */
+  readonly guests: Set<Guest>;
 }
 
 async function machineOf(spec: HostSpec): Promise<Machine> {
@@ -92,8 +98,12 @@ async function startLife(
   const snapshot = await findSnapshot(machine);
   const product_disk = await productDisk(lab, spec);
   const place = { directory: lab.scratch.path, name, id, network_path: lab.network.path, product_disk };
+  if (lab.ending.over()) throw new Error("The cluster has ended");
   const guest = await startGuest(machine, place, snapshot);
+  lab.guests.add(guest);
+  void guest.ended.then(() => lab.guests.delete(guest));
   try {
+    if (lab.ending.over()) throw new Error("The cluster has ended");
     await awaitStatus(guest, ["paused"], start_ms_max);
     await guest.qmp.execute("cont");
     const { rc, stderr } = await guest.agent.run(identityScript(id, name, spec), start_ms_max);
@@ -121,7 +131,7 @@ async function startOne(
     const own = host === null ? disks : lab.disks.filter((disk) => disk.hosts().includes(host));
     return startLife(lab, spec, id, name, own);
   };
-  const host = await startHost({ name, id, transcript: lab.transcript, start });
+  const host = await startHost({ name, id, transcript: lab.transcript, ending: lab.ending, start });
   self = host;
   for (const disk of disks) disk.belongsTo(host);
   return host;
@@ -131,14 +141,15 @@ function newDisk(lab: Lab, spec: DiskSpec): SharedDisk {
   const number = lab.disks.length;
   const file = lab.scratch.file(`disk${number}`);
   if (spec.kind === undefined || spec.kind === "file") makeDiskFile(file, spec.size_mb);
-  const disk = createSharedDisk(spec, number, file, lab.transcript);
+  const disk = createSharedDisk(spec, number, file, lab);
   lab.disks.push(disk);
   return disk;
 }
 
 function apiOf(lab: Lab): Cluster {
   const close = async (): Promise<void> => {
-    await Promise.all(lab.hosts.map((host) => host.guest().kill()));
+    lab.ending.end();
+    await Promise.all([...lab.guests].map((guest) => guest.kill()));
     lab.network.close();
     lab.scratch.remove();
   };
@@ -152,14 +163,14 @@ function apiOf(lab: Lab): Cluster {
     if (found === undefined) throw new Error(`There is no disk ${number}`);
     return found;
   };
-  const addHost: Cluster["addHost"] = async (spec = {}) => {
+  const addHost = async (spec: AddedHost): Promise<Host> => {
     const id = Math.max(0, ...lab.hosts.map((other) => other.id)) + 1;
     const disks = lab.disks.filter((candidate) => spec.disks?.includes(candidate) === true);
     const added = await startOne(lab, { ...lab.spec, ...spec }, id, spec.name ?? `host${id}`, disks);
     lab.hosts.push(added);
     return added;
   };
-  const plug: Cluster["plug"] = async (spec, hosts = lab.hosts) => {
+  const plug = async (spec: DiskSpec, hosts: readonly Host[]): Promise<Disk> => {
     const added = newDisk(lab, spec);
     for (const target of hosts) {
       await added.attach(target.id, target.guest());
@@ -174,8 +185,9 @@ function apiOf(lab: Lab): Cluster {
     host,
     disk,
     file: lab.scratch.file,
-    addHost,
-    plug,
+    addHost: (spec = {}) => lab.ending.hold(() => addHost(spec)),
+    plug: (spec, hosts = lab.hosts) => lab.ending.hold(() => plug(spec, hosts)),
+    abandon: lab.ending.end,
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -188,7 +200,10 @@ export async function cluster(spec: ClusterSpec): Promise<Cluster> {
   await findSnapshot(await machineOf(spec));
   const scratch = makeScratch();
   const network = await openNetwork(scratch.file("network"));
-  const lab: Lab = { spec, scratch, network, transcript: openTranscript(), hosts: [], disks: [] };
+  const lab: Lab = {
+    ...{ spec, scratch, network, transcript: openTranscript(), ending: openEnding() },
+    ...{ hosts: [], disks: [], guests: new Set() },
+  };
   const api = apiOf(lab);
   try {
     for (const disk of spec.disks ?? []) newDisk(lab, disk);

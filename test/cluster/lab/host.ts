@@ -1,5 +1,6 @@
 /** A host of the cluster: a guest that runs commands, can be crashed, stopped and booted again. */
 import type { Result } from "./agent.ts";
+import type { Ending } from "./ending.ts";
 import type { Guest } from "./qemu.ts";
 import { describeResult, type Transcript } from "./transcript.ts";
 
@@ -52,17 +53,19 @@ export interface HostParts {
   readonly name: string;
   readonly id: number;
   readonly transcript: Transcript;
+  readonly ending: Ending;
   readonly start: () => Promise<Guest>;
 }
 
 type Commands = Pick<Host, "run" | "must" | "refused" | "until" | "write" | "read">;
 
-function commandsOf(name: string, transcript: Transcript, guest: () => Guest): Commands {
+function commandsOf({ name, transcript, ending }: HostParts, guest: () => Guest): Commands {
   const fail = (why: string, script: string, result: Result): never => {
     throw new Error(`${why}\n${describeResult(name, script, result)}`);
   };
   const run: Host["run"] = async (script, options = {}) => {
-    const result = await guest().agent.run(script, options.timeout_ms ?? run_ms_default);
+    const timeout_ms = options.timeout_ms ?? run_ms_default;
+    const result = await ending.hold(() => guest().agent.run(script, timeout_ms));
     transcript.command(name, script, result);
     return result;
   };
@@ -97,7 +100,7 @@ function commandsOf(name: string, transcript: Transcript, guest: () => Guest): C
 
 /** Starts the guest and makes a host of it. */
 export async function startHost(parts: HostParts): Promise<Host> {
-  const { name, id, transcript } = parts;
+  const { name, id, transcript, ending } = parts;
   let guest = await parts.start();
   let isHung = false;
   let isFrozen = false;
@@ -122,25 +125,27 @@ export async function startHost(parts: HostParts): Promise<Host> {
     name,
     id,
     address: `10.77.0.${id}`,
-    ...commandsOf(name, transcript, () => guest),
-    crash: () => {
-      transcript.note(name, "crashes");
-      return guest.kill();
-    },
+    ...commandsOf(parts, () => guest),
+    crash: () =>
+      ending.hold(() => {
+        transcript.note(name, "crashes");
+        return guest.kill();
+      }),
     hang: () => {
       transcript.note(name, "hangs");
       isHung = true;
       guest.signal("SIGSTOP");
     },
-    freeze: async () => {
-      transcript.note(name, "is frozen");
-      isFrozen = true;
-      await guest.qmp.execute("stop");
-    },
-    resume,
-    boot,
+    freeze: () =>
+      ending.hold(async () => {
+        transcript.note(name, "is frozen");
+        isFrozen = true;
+        await guest.qmp.execute("stop");
+      }),
+    resume: () => ending.hold(resume),
+    boot: () => ending.hold(boot),
     running: () => guest.running(),
-    down,
+    down: (timeout_ms) => ending.hold(() => down(timeout_ms)),
     guest: () => guest,
   };
 }

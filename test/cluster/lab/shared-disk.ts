@@ -1,5 +1,6 @@
 /** A disk as a scenario holds it: which hosts have it, and which of them find it broken. */
 import { breakDisk, type DiskFault, type DiskSpec, mendDisk, plugDisk } from "./disks.ts";
+import type { Ending } from "./ending.ts";
 import type { Host } from "./host.ts";
 import type { Guest } from "./qemu.ts";
 import type { Transcript } from "./transcript.ts";
@@ -42,7 +43,7 @@ export function createSharedDisk(
   spec: DiskSpec,
   number: number,
   file: string,
-  transcript: Transcript,
+  { transcript, ending }: { readonly transcript: Transcript; readonly ending: Ending },
 ): SharedDisk {
   let path = "";
   const faults = new Map<Host, DiskFault | null>();
@@ -51,7 +52,7 @@ export function createSharedDisk(
     action: (host: Host) => Promise<void>,
   ): Promise<void> => {
     const chosen = (hosts ?? [...faults.keys()]).filter((host) => faults.has(host) && host.running());
-    await Promise.all(chosen.map(action));
+    await ending.hold(() => Promise.all(chosen.map(action)));
   };
   return {
     get path() {

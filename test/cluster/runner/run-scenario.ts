@@ -1,5 +1,6 @@
 /** Runs one scenario: its clusters, its steps with their times, and what is kept when it fails. */
 import { type Cluster, cluster } from "../lab/cluster.ts";
+import { type Ending, openEnding } from "../lab/ending.ts";
 import type { Scenario, Steps } from "../scenario.ts";
 import type { RunnerOptions } from "./arguments.ts";
 import { keepEvidence, lastLines } from "./evidence.ts";
@@ -22,47 +23,67 @@ interface Tally {
   passed: number;
   /** With --go-on: the sentences that did not hold. */
   readonly failed: string[];
+  /** What is under way, for the one who asks why it takes so long. */
+  current: string;
+  /** Over when the scenario has its outcome: whatever of it still runs stops at the next thing that it wants. */
+  readonly ending: Ending;
 }
 
 function stepsOf(scenario: Scenario, options: RunnerOptions, clusters: Cluster[], tally: Tally): Steps {
-  const say = (text: string): void => console.log(`${scenario.name}: ${text}`);
+  const { ending } = tally;
+  const say = (text: string): void => {
+    if (!ending.over()) console.log(`${scenario.name}: ${text}`);
+  };
+  const step: Steps["step"] = async (sentence, action) => {
+    const start_ms = performance.now();
+    tally.current = sentence;
+    for (const each of clusters) each.transcript.note("step", sentence);
+    try {
+      await ending.hold(async () => action());
+      tally.passed++;
+      say(`ok ${sentence} (${seconds(performance.now() - start_ms)})`);
+    } catch (error) {
+      say(`FAILED ${sentence} (${seconds(performance.now() - start_ms)})`);
+      if (!options.go_on) throw error;
+      tally.failed.push(sentence);
+      console.log(error instanceof Error ? error.message : error);
+    }
+  };
+  const startCluster: Steps["cluster"] = async (spec) => {
+    const start_ms = performance.now();
+    tally.current = "starting hosts";
+    const started = await cluster({ broken_by: options.broken_by, ...spec });
+    // Nobody waits for it any more, and nobody else would end it.
+    if (ending.over()) await started.close();
+    if (options.verbose)
+      started.transcript.follow((text) => process.stdout.write(`${scenario.name} ${text}`));
+    clusters.push(started);
+    say(`${spec.hosts} hosts are up (${seconds(performance.now() - start_ms)})`);
+    return started;
+  };
   return {
     say,
-    step: async (sentence, action) => {
-      const start_ms = performance.now();
-      for (const each of clusters) each.transcript.note("step", sentence);
-      try {
-        await action();
-        tally.passed++;
-        say(`ok ${sentence} (${seconds(performance.now() - start_ms)})`);
-      } catch (error) {
-        say(`FAILED ${sentence} (${seconds(performance.now() - start_ms)})`);
-        if (!options.go_on) throw error;
-        tally.failed.push(sentence);
-        console.log(error instanceof Error ? error.message : error);
-      }
-    },
+    step: (sentence, action) => ending.hold(() => step(sentence, action)),
     together: async (steps) => {
-      const settled = await Promise.allSettled(steps.map((step) => step()));
+      const settled = await Promise.allSettled(steps.map((each) => each()));
       for (const result of settled) if (result.status === "rejected") throw result.reason;
     },
-    cluster: async (spec) => {
-      const start_ms = performance.now();
-      const started = await cluster({ broken_by: options.broken_by, ...spec });
-      if (options.verbose)
-        started.transcript.follow((text) => process.stdout.write(`${scenario.name} ${text}`));
-      clusters.push(started);
-      say(`${spec.hosts} hosts are up (${seconds(performance.now() - start_ms)})`);
-      return started;
-    },
+    cluster: (spec) => ending.hold(() => startCluster(spec)),
   };
 }
 
-function withDeadline(scenario: Scenario, work: Promise<void>): Promise<void> {
+/** A promise can't be ended; what the scenario wants after this is never given to it. */
+function withDeadline(scenario: Scenario, work: Promise<void>, tally: Tally): Promise<void> {
   const timeout_ms = scenario.timeout_ms ?? scenario_ms_max;
   const { promise, reject } = Promise.withResolvers<void>();
-  const late = setTimeout(() => reject(new Error(`not done after ${seconds(timeout_ms)}`)), timeout_ms);
-  return Promise.race([work, promise]).finally(() => clearTimeout(late));
+  const late = setTimeout(
+    () => reject(new Error(`not done after ${seconds(timeout_ms)}, in: ${tally.current}`)),
+    timeout_ms,
+  );
+  return Promise.race([work, promise]).finally(() => {
+    clearTimeout(late);
+    tally.ending.end();
+  });
 }
 
 async function waitForPerson(clusters: readonly Cluster[]): Promise<void> {
@@ -74,10 +95,13 @@ async function waitForPerson(clusters: readonly Cluster[]): Promise<void> {
 export async function runScenario(scenario: Scenario, options: RunnerOptions): Promise<Outcome> {
   const start_ms = performance.now();
   const clusters: Cluster[] = [];
-  const tally: Tally = { passed: 0, failed: [] };
+  const tally: Tally = { passed: 0, failed: [], current: "nothing yet", ending: openEnding() };
   let failure: string | null = null;
   try {
-    await withDeadline(scenario, scenario.run(stepsOf(scenario, options, clusters, tally)));
+    const work = scenario.run(stepsOf(scenario, options, clusters, tally));
+    await withDeadline(scenario, work, tally).finally(() => {
+      for (const each of clusters) each.abandon();
+    });
     if (tally.failed.length > 0) throw new Error(`${tally.failed.length} steps: ${tally.failed.join("; ")}`);
     if (tally.passed === 0) throw new Error("It has no step.");
   } catch (error) {

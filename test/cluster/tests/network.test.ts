@@ -111,3 +111,29 @@ test("a split network passes frames within its groups only", async () => {
   await settle();
   expect(plugs.map((plug) => plug.received)).toEqual([[], ["mine"], []]);
 });
+
+test("a network that loses frames loses about as many as it should", async () => {
+  const { network, plugs } = await threeHosts();
+  const frames = 400;
+  network.lose(0.25);
+  for (let number = 0; number < frames; number++) plugs[0].send(2, "frame");
+  await settle();
+  network.heal();
+  plugs[0].send(2, "sound");
+  await settle();
+  expect(plugs[1].received.at(-1)).toBe("sound");
+  // Seven standard deviations around what is expected.
+  expect(plugs[1].received.length).toBeGreaterThan(240);
+  expect(plugs[1].received.length).toBeLessThan(360);
+});
+
+test("a delayed frame comes, unharmed, after one that was sent later without a delay", async () => {
+  const { network, plugs } = await threeHosts();
+  network.delay(250);
+  plugs[0].send(2, "slow");
+  await settle();
+  network.delay(0);
+  plugs[0].send(2, "fast");
+  while (plugs[1].received.length < 2) await Bun.sleep(5);
+  expect(plugs[1].received).toEqual(["fast", "slow"]);
+});

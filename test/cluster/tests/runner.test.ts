@@ -1,12 +1,15 @@
 /** The runner of scenarios: which, when, and what a command line means. */
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cached } from "../image/cache.ts";
+import { openEnding } from "../lab/ending.ts";
 import { mergeLvmConfig, printLvmConfig } from "../lab/lvm-config.ts";
-import { parseArguments } from "../runner/arguments.ts";
+import { parseArguments, type RunnerOptions } from "../runner/arguments.ts";
+import { type Outcome, runScenario } from "../runner/run-scenario.ts";
 import { runJobs } from "../runner/schedule.ts";
+import { type Scenario, scenario } from "../scenario.ts";
 
 test("a machine of 2 cores and 24 GB gets 6 guests, one with little memory at least 3", () => {
   expect(parseArguments([], 2, 24_000)).toMatchObject({ guests: 6, names: [] });
@@ -57,11 +60,22 @@ test("settings of a scenario replace those of the lab one by one", () => {
   );
 });
 
-test("a cache entry is made once for all who ask, and not kept when making it fails", async () => {
+/** A cache directory of the test's own, for as long as it runs. */
+async function withCache(use: (directory: string) => Promise<void>): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), "cache-"));
   const before = process.env.LVMLOCKD_CLUSTER_CACHE;
   process.env.LVMLOCKD_CLUSTER_CACHE = directory;
   try {
+    await use(directory);
+  } finally {
+    process.env.LVMLOCKD_CLUSTER_CACHE = before;
+    if (before === undefined) delete process.env.LVMLOCKD_CLUSTER_CACHE;
+    rmSync(directory, { recursive: true });
+  }
+}
+
+test("a cache entry is made once for all who ask, and not kept when making it fails", () =>
+  withCache(async (directory) => {
     let made = 0;
     const make = async (path: string): Promise<void> => {
       made++;
@@ -75,9 +89,69 @@ test("a cache entry is made once for all who ask, and not kept when making it fa
     const failing = { kind: "thing", key: "bad", make: () => Promise.reject(new Error("no")) };
     await expect(cached(failing)).rejects.toThrow("no");
     expect(readdirSync(join(directory, "thing")).filter((name) => !name.endsWith(".lock"))).toEqual(["k"]);
+  }));
+
+const OPTIONS = parseArguments([], 2, 24_000) as RunnerOptions;
+
+/** Runs it, and for a while longer for what it does behind its end; the lines are those of the runner. */
+async function runAndWait(
+  subject: Scenario,
+  wait_ms: number,
+): Promise<{ outcome: Outcome; lines: string[] }> {
+  const lines: string[] = [];
+  const log = spyOn(console, "log").mockImplementation((line: string) => void lines.push(line));
+  try {
+    const outcome = await runScenario(subject, OPTIONS);
+    lines.push("the end");
+    await Bun.sleep(wait_ms);
+    return { outcome, lines };
   } finally {
-    process.env.LVMLOCKD_CLUSTER_CACHE = before;
-    if (before === undefined) delete process.env.LVMLOCKD_CLUSTER_CACHE;
-    rmSync(directory, { recursive: true });
+    log.mockRestore();
   }
+}
+
+test("a scenario that is late fails, and its later steps neither begin nor are printed nor fail", () =>
+  withCache(async () => {
+    const begun: string[] = [];
+    const late = scenario("late", { about: "", guests: 0, timeout_ms: 20 }, async ({ step, say }) => {
+      await step("waits too long", () => Bun.sleep(40));
+      say("goes on");
+      await step("comes later", () => {
+        begun.push("comes later");
+        throw new Error("late");
+      });
+    });
+    const { outcome, lines } = await runAndWait(late, 60);
+    expect(outcome.failure).toBe("not done after 0.0 s, in: waits too long");
+    expect(outcome.steps).toBe(0);
+    expect(begun).toEqual([]);
+    expect(lines.at(-1)).toBe("the end");
+    expect(lines.filter((line) => line.includes("goes on") || line.includes("comes later"))).toEqual([]);
+  }));
+
+test("after a failed step, what runs beside it begins nothing new", () =>
+  withCache(async () => {
+    const begun: string[] = [];
+    const failing = scenario("failing", { about: "", guests: 0 }, async ({ step }) => {
+      void Bun.sleep(30).then(() => step("beside it", () => void begun.push("beside it")));
+      await step("fails", () => Promise.reject(new Error("no")));
+    });
+    const { outcome } = await runAndWait(failing, 60);
+    expect(outcome.failure).toBe("no");
+    expect(begun).toEqual([]);
+  }));
+
+test("what is over gives no answer any more, not even that it failed", async () => {
+  const ending = openEnding();
+  let settled = 0;
+  const count = (): number => settled++;
+  const slow = Promise.withResolvers<void>();
+  void ending.hold(() => slow.promise).then(count, count);
+  expect(await ending.hold(async () => "before")).toBe("before");
+  await expect(ending.hold(() => Promise.reject(new Error("before")))).rejects.toThrow("before");
+  ending.end();
+  slow.reject(new Error("late"));
+  void ending.hold(async () => count()).then(count, count);
+  await Bun.sleep(1);
+  expect(settled).toBe(0);
 });
