@@ -146,8 +146,13 @@ export async function leave(
 }
 
 /** A lockspace whose storage was lost is removed by sanlock itself as soon as nothing is held in it; that is waited for. */
-async function removeLockspace({ tools }: LockspaceState, { host_lease }: Prepared): Promise<number> {
-  const until_ms = performance.now() + DEADLINES.sanlock_removal_ms;
+async function removeLockspace(
+  { tools }: LockspaceState,
+  { host_lease, io_timeout_s }: Prepared,
+): Promise<number> {
+  // It reads the host's lease and writes it.
+  const patience_ms = Math.max(DEADLINES.sanlock_removal_ms, 2 * 1000 * io_timeout_s);
+  const until_ms = performance.now() + patience_ms;
   let rv = tools.client.removeLockspace(host_lease, REMOVE.UNUSED);
   while (rv === ERRNO.EINPROGRESS && performance.now() < until_ms) {
     await Bun.sleep(DEADLINES.sanlock_removal_look_ms);
