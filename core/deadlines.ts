@@ -110,10 +110,10 @@ export const DEADLINES = {
   /** How often the state of the lockspace is looked at while a result is waited for. */
   dlm_result_look_ms: 250,
   /**
-   * How long dlm_controld or corosync may take to answer one question. They answer within milliseconds, on an emulated host under load
-   * within a second; what lasts longer counts as hanging until the answer comes.
+   * How long dlm_controld or corosync may take to answer one question. They answer within milliseconds; on an emulated
+   * host with a tenth of a CPU corosync was seen to take more than 5 s. What lasts longer counts as hanging until the answer comes.
    */
-  dlm_controld_ms: 5000,
+  dlm_controld_ms: 10_000,
   /** How long a start or stop waits for a cluster without quorum, or one whose dlm_controld does not answer any more. */
   dlm_blocked_ms: 10_000,
   /** How long a start waits in all: fencing a failed node takes up to minutes, and the start goes on after it. */
