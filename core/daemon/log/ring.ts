@@ -11,8 +11,11 @@ const TEXT = 0;
 const RECEIVED = 1;
 const SENT = 2;
 
-/** A line of the C daemon's dump is at most this long with its line end; lvmlockctl prints the lines as they come. */
-const LINE_SIZE_BYTES = 255;
+/**
+ * A line of the dump is at most this long with its line end. The C daemon cuts at 255, which would take the end of sentences that
+ * name several devices, where it says what to do; every lvmlockctl prints the lines as they come.
+ */
+const LINE_SIZE_BYTES = 1000;
 
 export interface LogRing {
   text(at_ms: number, level: LogLevel, text: string): void;
