@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { wireResult } from "../../core/errors.ts";
 import { resultOf } from "../rig/replies.ts";
-import { type Client, createVg, type Daemons, startDaemons, startVg } from "./daemons.ts";
+import { type Client, createVg, type Daemons, lvLock, newLv, startPair, startVg, vgKeys } from "./daemons.ts";
 
 setDefaultTimeout(60_000);
 
@@ -13,37 +13,12 @@ let first: Client;
 let second: Client;
 
 beforeAll(async () => {
-  daemons = await startDaemons(2);
-  await createVg(daemons, "vg0", [0, 1]);
-  first = await daemons.client(0);
-  second = await daemons.client(1);
+  ({ daemons, first, second } = await startPair());
 });
 afterAll(() => daemons.close());
 
 const vg = (mode: string, more: object = {}) => ({ mode, vg_name: "vg0", ...more });
-const lv = (name: string, mode: string, lv_lock_args: string) => ({
-  mode,
-  vg_name: "vg0",
-  lv_name: name,
-  lv_uuid: `uuid-${name}`,
-  vg_lock_type: "sanlock",
-  vg_lock_args: "1.0.0:lvmlock",
-  lv_lock_args,
-  opts: "persistent",
-});
-
-async function newLv(client: Client, name: string): Promise<string> {
-  const keys = { vg_name: "vg0", vg_lock_type: "sanlock", vg_lock_args: "1.0.0:lvmlock" };
-  expect(await client.result("find_free_lock", { ...keys, lv_size_bytes: 0 })).toBe(0);
-  const made = await client.ask("init_lv", {
-    ...keys,
-    lv_name: name,
-    lv_uuid: `uuid-${name}`,
-    prev_lv_args: "none",
-  });
-  expect(resultOf(made)).toBe(0);
-  return String(made.get("lv_lock_args"));
-}
+const lv = (name: string, mode: string, lv_lock_args: string) => lvLock("vg0", name, mode, lv_lock_args);
 
 describe("two lvmlockd", () => {
   for (const request of ["lock_gl", "lock_vg"] as const) {
@@ -96,7 +71,7 @@ describe("two lvmlockd", () => {
   });
 
   test("an LV that is active on one host is refused on the other, with its owner", async () => {
-    const args = await newLv(first, "one");
+    const args = await newLv(first, "vg0", "one");
     expect(await first.result("lock_lv", lv("one", "ex", args))).toBe(0);
     const answer = await second.ask("lock_lv", lv("one", "ex", args));
     expect(resultOf(answer)).toBe(wireResult("EAGAIN"));
@@ -177,8 +152,8 @@ describe("a counter under the VG lock loses no update", () => {
 
 describe("after kill -9 and a restart", () => {
   test("lvmlockd answers at once, has what it held, and the other host can't get it until it is released", async () => {
-    const kept = await newLv(second, "kept");
-    const shared = await newLv(second, "shared");
+    const kept = await newLv(second, "vg0", "kept");
+    const shared = await newLv(second, "vg0", "shared");
     expect(await second.result("lock_lv", lv("kept", "ex", kept))).toBe(0);
     expect(await second.result("lock_lv", lv("shared", "sh", shared))).toBe(0);
     await daemons.restart(1);
@@ -223,11 +198,7 @@ describe("a VG", () => {
     expect(await first.result("busy_vg", { vg_name: "vgr" })).toBe(wireResult("EBUSY"));
     expect(await second.result("stop_vg", { vg_name: "vgr" })).toBe(0);
     // The C daemon of Debian 13 never answers this one.
-    const freed = first.result("free_vg", {
-      vg_name: "vgr",
-      vg_lock_type: "sanlock",
-      vg_lock_args: "1.0.0:lvmlock",
-    });
+    const freed = first.result("free_vg", vgKeys("vgr"));
     expect(await freed).toBe(0);
     await expect(startVg(daemons, 1, "vgr")).rejects.toThrow(new RegExp(String(wireResult("EREMOVED"))));
   });

@@ -1,12 +1,16 @@
 /** Whole hosts: each a sanlock daemon and an lvmlockd that serves its clients with it. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { wireResult } from "../../core/errors.ts";
 import { type Connection, connectAndGreet } from "../rig/connection.ts";
 import { type DaemonSetup, type RunningDaemon, startDaemon } from "../rig/daemon.ts";
 import { parseReply, type ReplyFields, resultOf } from "../rig/replies.ts";
 import { encodeRequest } from "../rig/requests.ts";
 import { type Cluster, type ClusterOptions, startCluster } from "./cluster.ts";
 import { IO_TIMEOUT_S } from "./sanlock-daemon.ts";
+
+/** What a VG has without options. */
+const VG_LOCK_ARGS = "1.0.0:lvmlock";
 
 /** A client of one lvmlockd, with the requests that lvm sends. */
 export interface Client {
@@ -90,6 +94,65 @@ export function clientOf(connection: Connection): Client {
   };
 }
 
+export interface Pair {
+  readonly daemons: Daemons;
+  readonly first: Client;
+  readonly second: Client;
+}
+
+/** Two hosts, with a client of each, that have VG vg0 started. */
+export async function startPair(): Promise<Pair> {
+  const daemons = await startDaemons(2);
+  await createVg(daemons, "vg0", [0, 1]);
+  return { daemons, first: await daemons.client(0), second: await daemons.client(1) };
+}
+
+/** The keys that name a VG and its lock manager. */
+export const vgKeys = (vg_name: string, vg_lock_args = VG_LOCK_ARGS) => ({
+  vg_name,
+  vg_lock_type: "sanlock",
+  vg_lock_args,
+});
+
+/** An LV's keys and the lock mode that is asked for, as for the activation of an LV. */
+export const lvLock = (vg_name: string, name: string, mode: string, lv_lock_args: string) => ({
+  ...vgKeys(vg_name),
+  mode,
+  lv_name: name,
+  lv_uuid: `uuid-${name}`,
+  lv_lock_args,
+  opts: "persistent",
+});
+
+/** Makes an LV's lease, as lvcreate does, and gives its lock args. */
+export async function newLv(client: Client, vg_name: string, name: string): Promise<string> {
+  const keys = vgKeys(vg_name);
+  await must(client, "find_free_lock", { ...keys, lv_size_bytes: 0 });
+  const lv = { lv_name: name, lv_uuid: `uuid-${name}`, prev_lv_args: "none" };
+  return String((await must(client, "init_lv", { ...keys, ...lv })).get("lv_lock_args"));
+}
+
+/** Asks again until another host that has left is not counted any more, which sanlock does for up to two I/O timeouts. */
+export async function untilAlone(ask: () => Promise<number>): Promise<number> {
+  for (let tries = 0; tries < 100; tries++) {
+    const result = await ask();
+    if (result !== wireResult("EBUSY")) return result;
+    await Bun.sleep(300);
+  }
+  return wireResult("EBUSY");
+}
+
+/** The reply to a request that has to be good. */
+export async function must(
+  client: Client,
+  request: string,
+  keys: Readonly<Record<string, string | number>> = {},
+): Promise<ReplyFields> {
+  const answer = await client.ask(request, keys);
+  if (resultOf(answer) !== 0) throw new Error(`${request}: ${[...answer].join(" ")}`);
+  return answer;
+}
+
 /** Makes a VG on the first of these hosts, as vgcreate does, and starts it on all of them at once. */
 export async function createVg(daemons: Daemons, vg_name: string, hosts: readonly number[]): Promise<void> {
   await initVg(daemons, vg_name, hosts);
@@ -105,41 +168,34 @@ export async function initVg(
 ): Promise<void> {
   daemons.cluster.makeLeaseFile(vg_name, lvs);
   const maker = await daemons.client(hosts[0] ?? 0);
-  const made = await maker.ask("init_vg", {
-    vg_name,
-    vg_lock_type: "sanlock",
-    vg_lock_args: "lvmlock",
-    set_lock_args: "none",
-    align_mb: 0,
-  });
-  if (resultOf(made) !== 0) throw new Error(`init_vg: ${[...made].join(" ")}`);
+  await must(maker, "init_vg", { ...vgKeys(vg_name, "lvmlock"), set_lock_args: "none", align_mb: 0 });
   maker.close();
 }
 
 /** Starts a VG on a host and waits until it is started. */
-export async function startVg(daemons: Daemons, host: number, vg_name: string): Promise<void> {
+export async function startVg(
+  daemons: Daemons,
+  host: number,
+  vg_name: string,
+  vg_lock_args?: string,
+): Promise<void> {
   const client = await daemons.client(host);
-  await startThrough(client, host, vg_name);
+  await startThrough(client, host, vg_name, vg_lock_args);
   client.close();
 }
 
 /** The same for any client, also one of the C daemon. */
-export async function startThrough(client: Client, host: number, vg_name: string): Promise<void> {
-  for (const [request, keys] of [
-    [
-      "start_vg",
-      {
-        vg_name,
-        vg_lock_type: "sanlock",
-        vg_lock_args: "1.0.0:lvmlock",
-        vg_uuid: "u",
-        version: 1,
-        host_id: host + 1,
-      },
-    ],
-    ["start_wait", {}],
-  ] as const) {
-    const answer = await client.ask(request, keys);
-    if (resultOf(answer) !== 0) throw new Error(`${request}: ${[...answer].join(" ")}`);
-  }
+export async function startThrough(
+  client: Client,
+  host: number,
+  vg_name: string,
+  vg_lock_args?: string,
+): Promise<void> {
+  await must(client, "start_vg", {
+    ...vgKeys(vg_name, vg_lock_args),
+    vg_uuid: "u",
+    version: 1,
+    host_id: host + 1,
+  });
+  await must(client, "start_wait");
 }

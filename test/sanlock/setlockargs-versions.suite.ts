@@ -5,7 +5,16 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { wireResult } from "../../core/errors.ts";
 import { resultOf } from "../rig/replies.ts";
-import { type Client, createVg, type Daemons, startDaemons, startVg } from "./daemons.ts";
+import {
+  type Client,
+  type Daemons,
+  lvLock,
+  newLv,
+  startPair,
+  startVg,
+  untilAlone,
+  vgKeys,
+} from "./daemons.ts";
 
 setDefaultTimeout(120_000);
 
@@ -19,71 +28,67 @@ let first: Client;
 let second: Client;
 
 beforeAll(async () => {
-  daemons = await startDaemons(2);
-  await createVg(daemons, "vg0", [0, 1]);
-  first = await daemons.client(0);
-  second = await daemons.client(1);
+  ({ daemons, first, second } = await startPair());
 });
 afterAll(() => daemons.close());
 
-const change = (set_lock_args: string, vg_lock_args = "1.0.0:lvmlock") => ({
-  vg_name: "vg0",
-  vg_lock_type: "sanlock",
-  vg_lock_args,
+const WITHOUT_TIMEOUT = "2.0.0:lvmlock:notimeout";
+const change = (set_lock_args: string, vg_lock_args?: string) => ({
+  ...vgKeys("vg0", vg_lock_args),
   set_lock_args,
 });
 
-const start = (client: Client, host_id: number, vg_lock_args: string) =>
-  client.result("start_vg", {
-    vg_name: "vg0",
-    vg_lock_type: "sanlock",
-    vg_lock_args,
-    vg_uuid: "u",
-    version: 1,
-    host_id,
-  });
+/** The VG lock of vg0 is taken and given back. */
+async function lockAndUnlock(client: Client): Promise<void> {
+  for (const mode of ["ex", "un"]) expect(await client.result("lock_vg", { mode, vg_name: "vg0" })).toBe(0);
+}
 
-/** sanlock counts a host that has left for up to two I/O timeouts more. */
-async function untilAlone(ask: () => Promise<number>): Promise<number> {
-  for (let tries = 0; tries < 100; tries++) {
-    const result = await ask();
-    if (result !== wireResult("EBUSY")) return result;
-    await Bun.sleep(300);
-  }
-  return wireResult("EBUSY");
+/** What vgchange --setlockargs does once setlockargs_vg_before may stop the VG. */
+async function changeArgs(set_lock_args: string, vg_lock_args?: string): Promise<string> {
+  const wanted = change(set_lock_args, vg_lock_args);
+  expect(await untilAlone(() => first.result("setlockargs_vg_before", wanted))).toBe(0);
+  const final = await first.ask("setlockargs_vg_final", wanted);
+  expect(resultOf(final)).toBe(0);
+  return String(final.get("vg_lock_args"));
 }
 
 if (!knowsDeath) {
   test("args that this sanlock can't do are refused before anything is stopped", async () => {
-    expect(await first.result("setlockargs_vg_before", change("persist,notimeout"))).toBe(
-      wireResult("EPROTONOSUPPORT"),
-    );
-    expect(await first.result("lock_vg", { mode: "ex", vg_name: "vg0" })).toBe(0);
-    expect(await first.result("lock_vg", { mode: "un", vg_name: "vg0" })).toBe(0);
+    const answer = await first.result("setlockargs_vg_before", change("persist,notimeout"));
+    expect(answer).toBe(wireResult("EPROTONOSUPPORT"));
+    await lockAndUnlock(first);
   });
 } else {
-  test("the args of a VG change once no other host has it and no LV is locked, and every host starts it with the new ones", async () => {
-    const wanted = change("persist,notimeout");
-    expect(await first.result("setlockargs_vg_before", wanted)).toBe(wireResult("EBUSY"));
-    expect(await first.result("lock_vg", { mode: "ex", vg_name: "vg0" })).toBe(0);
-    expect(await first.result("lock_vg", { mode: "un", vg_name: "vg0" })).toBe(0);
+  test("the args of a VG stay while another host has it", async () => {
+    expect(await first.result("setlockargs_vg_before", change("notimeout"))).toBe(wireResult("EBUSY"));
+    await lockAndUnlock(first);
+  });
 
+  test("the args of a VG stay while an LV is locked", async () => {
+    const args = await newLv(first, "vg0", "one");
+    expect(await first.result("lock_lv", lvLock("vg0", "one", "ex", args))).toBe(0);
+    expect(await first.result("setlockargs_vg_before", change("notimeout"))).toBe(wireResult("ENOTEMPTY"));
+    expect(await first.result("lock_lv", lvLock("vg0", "one", "un", args))).toBe(0);
+    await lockAndUnlock(first);
+  });
+
+  test("the args of a VG change once it is nobody else's, every host starts it with the new ones, and back", async () => {
     expect(await second.result("stop_vg", { vg_name: "vg0" })).toBe(0);
-    expect(await untilAlone(() => first.result("setlockargs_vg_before", wanted))).toBe(0);
-    const final = await first.ask("setlockargs_vg_final", wanted);
-    expect(resultOf(final)).toBe(0);
-    const vg_lock_args = String(final.get("vg_lock_args"));
-    expect(vg_lock_args).toBe("2.0.0:lvmlock:notimeout:persist");
+    expect(await changeArgs("notimeout")).toBe(WITHOUT_TIMEOUT);
+    expect(await first.result("lock_vg", { mode: "ex", vg_name: "vg0" })).toBe(wireResult("ENOLS"));
+    await Promise.all([0, 1].map((host) => startVg(daemons, host, "vg0", WITHOUT_TIMEOUT)));
+    await lockAndUnlock(first);
+    await lockAndUnlock(second);
+    expect(await second.result("stop_vg", { vg_name: "vg0" })).toBe(0);
+    expect(await changeArgs("timeout", WITHOUT_TIMEOUT)).toBe("1.0.0:lvmlock");
+    await Promise.all([0, 1].map((host) => startVg(daemons, host, "vg0")));
+    await lockAndUnlock(second);
+  });
 
-    // The hosts have no reservations here, so that their daemons refuse to start what demands them; timeout and nopersist lead back.
-    const started = await start(first, 1, vg_lock_args);
-    const waited = started === 0 ? await first.result("start_wait", {}) : started;
-    expect(waited).not.toBe(0);
-    const back = await first.ask("setlockargs_vg_final", change("timeout,nopersist", vg_lock_args));
-    expect(resultOf(back)).toBe(0);
-    expect(String(back.get("vg_lock_args"))).toBe("1.0.0:lvmlock");
-    await Promise.all([startVg(daemons, 0, "vg0"), startVg(daemons, 1, "vg0")]);
-    expect(await second.result("lock_vg", { mode: "ex", vg_name: "vg0" })).toBe(0);
-    expect(await second.result("lock_vg", { mode: "un", vg_name: "vg0" })).toBe(0);
+  test("with persist the args demand reservations, without which no host starts the VG", async () => {
+    expect(await second.result("stop_vg", { vg_name: "vg0" })).toBe(0);
+    const vg_lock_args = await changeArgs("persist,notimeout");
+    expect(vg_lock_args).toBe("2.0.0:lvmlock:notimeout:persist");
+    for (const host of [0, 1]) await expect(startVg(daemons, host, "vg0", vg_lock_args)).rejects.toThrow();
   });
 }
