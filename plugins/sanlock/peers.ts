@@ -58,7 +58,8 @@ export function countFrom(
 /**
  * Waits until every other host has renewed its lease since `since`. A host learns of others only when it renews, every two
  * I/O timeouts, and until then takes a newcomer for absent: sanlock then gives it an exclusive lease over the newcomer's shared
- * one (host_live in resource.c of 3.8.5 and later; seen on a loaded machine). The join itself lasts about as long as a
+ * one (host_live in resource.c of 3.8.5, and 3.9.5; seen on a loaded machine). 5.1 tells a newcomer by its generation, but nobody
+ * knows which sanlock the other hosts have, so that a newcomer with 5.1 and nodelay waits for them too. The join itself lasts about as long as a
  * renewal's interval, so that there is rarely anything to wait for. A host that does not renew within three I/O timeouts is gone;
  * it keeps its lease until it is back, so that each start waits that long for it; should it come back, its own lvmlockd looks for strangers (strangers.ts).
  */

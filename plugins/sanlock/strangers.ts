@@ -7,7 +7,7 @@ import { IO_TIMEOUT_DEFAULT_S } from "./timing.ts";
 
 /**
  * sanlock gives an exclusive lease over another host's shared one when it takes that host for absent (host_live in resource.c of
- * 3.8.5 and later), and it takes a host for absent until it has looked at the host leases after that host has started: every two
+ * 3.8.5, and 3.9.5), and it takes a host for absent until it has looked at the host leases after that host has started: every two
  * I/O timeouts, and later when it is short of CPU. A starting host waits for that (peers.ts), which is no proof on a starved
  * machine (seen at a load average of 30). So before it asks for an exclusive lease, this host compares sanlock's list with the
  * leases on the disk: hosts that are on the disk alone are strangers, and what a stranger holds is respected.

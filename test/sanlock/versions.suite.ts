@@ -184,31 +184,6 @@ describe("--setlockargs", () => {
   }
 });
 
-if (since(4, 0)) {
-  describe("nodelay", () => {
-    test("starts a VG while one that was asked for before it still waits", async () => {
-      const slow = await startCluster(1, { io_timeout_s: 5 });
-      try {
-        const [ordinary, quick] = await Promise.all(
-          ["ordinary", "quick"].map(async (name) => memberOf(slow, 0, name, await makeVg(slow, name))),
-        );
-        if (ordinary === undefined || quick === undefined) throw new Error("two VGs");
-        let ordinaryJoined = false;
-        const starting = ordinary.start().then(() => {
-          ordinaryJoined = true;
-        });
-        await good(quick.handle.prepare({ repair: false }));
-        await good(quick.handle.join({ adopt: "no", nodelay: true, repair: false }));
-        expect(ordinaryJoined).toBe(false);
-        await good(quick.lock(VG, "ex"));
-        await starting;
-      } finally {
-        await slow.close();
-      }
-    });
-  });
-}
-
 if (knowsDeath) {
   describe("a host that died with a lock", () => {
     for (const set_lock_args of ["", "notimeout"]) {
