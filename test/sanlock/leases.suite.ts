@@ -1,7 +1,7 @@
 /** Leases that outlive their daemon, run out, move and go away; over real sanlock daemons. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { linkSync, statSync, truncateSync } from "node:fs";
-import type { Answer } from "../../plugins/contract.ts";
+import { closeSync, linkSync, openSync, statSync, truncateSync, writeSync } from "node:fs";
+import type { Answer, ResourceRef } from "../../plugins/contract.ts";
 import { type Cluster, MIB, startCluster } from "./cluster.ts";
 import { GL, good, lockSoon, type Member, makeVg, memberOf, present, refused, startedVg, VG } from "./vg.ts";
 
@@ -180,22 +180,65 @@ describe("the global lock", () => {
   });
 });
 
-test("a renamed VG has its locks under its new name", async () => {
-  const [member] = await startedVg(cluster, "old-name", [0]);
-  if (member === undefined) throw new Error("a host");
-  const lv = await member.newLv("one");
-  await good(member.handle.leave({ free_vg: false }));
-  const call = { vg_name: "new-name", lockspace_name: "lvm_new-name", vg_lock_args: "1.0.0:lvmlock" };
-  const renaming = good(member.manager.renameVg(call));
-  // udev makes the node of the lock LV's new name a moment after lvm has activated it and asked.
-  await Bun.sleep(100);
-  linkSync(cluster.leaseFile("old-name"), cluster.leaseFile("new-name"));
-  expect((await renaming).vg_lock_args).toBe("1.0.0:lvmlock");
-  const renamed = memberOf(cluster, 0, "new-name");
-  await renamed.start();
-  for (const resource of [GL, VG, lv]) await good(renamed.lock(resource, "ex"));
-  await expect(memberOf(cluster, 1, "old-name").start()).rejects.toThrow(/EREMOVED/);
+describe("a renamed VG", () => {
+  const call = (vg_name: string) => ({
+    vg_name,
+    lockspace_name: `lvm_${vg_name}`,
+    vg_lock_args: "1.0.0:lvmlock",
+  });
+
+  test("has its locks under its new name", async () => {
+    const [member] = await startedVg(cluster, "old-name", [0]);
+    if (member === undefined) throw new Error("a host");
+    const lv = await member.newLv("one");
+    await good(member.handle.leave({ free_vg: false }));
+    const renaming = good(member.manager.renameVg(call("new-name")));
+    // udev makes the node of the lock LV's new name a moment after lvm has activated it and asked.
+    await Bun.sleep(100);
+    linkSync(cluster.leaseFile("old-name"), cluster.leaseFile("new-name"));
+    expect((await renaming).vg_lock_args).toBe("1.0.0:lvmlock");
+    const renamed = memberOf(cluster, 0, "new-name");
+    await renamed.start();
+    for (const resource of [GL, VG, lv]) await good(renamed.lock(resource, "ex"));
+    await expect(memberOf(cluster, 1, "old-name").start()).rejects.toThrow(/EREMOVED/);
+  });
+
+  test("has the locks of LVs that lie behind a freed, a missing and a damaged lease", async () => {
+    const [member] = await startedVg(cluster, "gaps", [0]);
+    if (member === undefined) throw new Error("a host");
+    const lvs: ResourceRef[] = [];
+    for (const name of ["first", "freed", "missing", "damaged", "last"]) lvs.push(await member.newLv(name));
+    const [first, freed, missing, damaged, last] = lvs as [
+      ResourceRef,
+      ResourceRef,
+      ResourceRef,
+      ResourceRef,
+      ResourceRef,
+    ];
+    await good(present(member.handle.freeLv?.({ resource: freed })));
+    await good(member.handle.leave({ free_vg: false }));
+    overwrite("gaps", missing, 0);
+    // Behind the magic number and the version, so that only the checksum tells.
+    overwrite("gaps", damaged, 64);
+    linkSync(cluster.leaseFile("gaps"), cluster.leaseFile("no-gaps"));
+    await good(member.manager.renameVg(call("no-gaps")));
+    expect(cluster.hosts[0]?.logged.join("\n")).toMatch(/1 damaged lease .*--lockopt repair/);
+    const renamed = memberOf(cluster, 0, "no-gaps");
+    await renamed.start();
+    for (const lv of [first, last]) await good(renamed.lock(lv, "ex"));
+    for (const lv of [missing, damaged])
+      expect((await refused(renamed.lock(lv, "ex"))).code).toBe("ELOCKREPAIR");
+    expect((await renamed.newLv("again")).lv_lock_args).toBe(freed.lv_lock_args);
+  });
 });
+
+/** Overwrites 16 bytes of an LV's lease. */
+function overwrite(vg_name: string, { lv_lock_args }: ResourceRef, at_byte: number): void {
+  const fd = openSync(cluster.leaseFile(vg_name), "r+");
+  const offset_bytes = Number(lv_lock_args.split(":")[1]);
+  writeSync(fd, new Uint8Array(16).fill(0xa5), 0, 16, offset_bytes + at_byte);
+  closeSync(fd);
+}
 
 describe("host ids and lease sizes", () => {
   test("a host without a host_id, or with one that no lease can have, is told so", async () => {
