@@ -76,6 +76,22 @@ describe("the global lock", () => {
     await stop("other", [0, 1]);
   });
 
+  test("that went with its VG is found again in a VG with an enabled one that is started", async () => {
+    await createVg(daemons, "went", [0]);
+    await createVg(daemons, "left-over", [0]);
+    expect(flags(await removeVg("went"))).toContain("WARN_GL_REMOVED");
+    expect(flags(await at(0).ask("busy_vg", { vg_name: "left-over" }))).toContain("WARN_GL_REMOVED");
+    // A host that has no VG started makes its first one with the global lock enabled.
+    await createVg(daemons, "mending", [1]);
+    await startVg(daemons, 0, "mending");
+    expect(flags(await at(0).ask("busy_vg", { vg_name: "left-over" }))).not.toContain("WARN_GL_REMOVED");
+    expect(await at(0).result("lock_gl", { mode: "ex" })).toBe(0);
+    expect(await at(0).result("lock_gl", { mode: "un" })).toBe(0);
+    expect(info(0)).not.toContain("No started VG");
+    await stop("left-over", [0]);
+    await stop("mending", [0, 1]);
+  });
+
   test("in two VGs, made by hosts that did not know of each other, is found by the one that starts both", async () => {
     await initVg(daemons, "left", [1]);
     await initVg(daemons, "right", [2]);
