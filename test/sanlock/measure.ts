@@ -1,14 +1,25 @@
 /**
  * What lvmlockd adds to sanlock, in one run on one lease file: lock and unlock through a client's socket, the daemon and the
- * plugin's worker, against a C program that calls libsanlock directly; and how often two hosts take turns on one VG lock.
- * Run it with `bun run test/sanlock/measure.ts`; it needs what the sanlock suites need.
+ * plugin's worker, against a C program that calls libsanlock directly; and how often two hosts take turns on one VG lock, against
+ * the C daemon. Ends with status 1 when one of them is worse than it is meant to be.
+ * Run it with `npm run measure:sanlock` on a machine that does nothing else; it needs what the sanlock suites need.
  */
 import { existsSync, rmSync, symlinkSync } from "node:fs";
+import { loadavg } from "node:os";
 import { join } from "node:path";
 import { connectAndGreet } from "../rig/connection.ts";
 import { type RunningDaemon, startDaemon } from "../rig/daemon.ts";
 import { MIB } from "./cluster.ts";
-import { type Client, clientOf, createVg, type Daemons, startDaemons, startThrough } from "./daemons.ts";
+import {
+  type Client,
+  clientOf,
+  createVg,
+  type Daemons,
+  lvLock,
+  newLv,
+  startDaemons,
+  startThrough,
+} from "./daemons.ts";
 import { IO_TIMEOUT_S } from "./sanlock-daemon.ts";
 
 const BLOCKS = 8;
@@ -16,6 +27,11 @@ const ROUNDS = 150;
 const TURNS_MS = 8000;
 const HOLD_MS = 5;
 const C_DAEMON = "/usr/sbin/lvmlockd";
+/** A host of the C daemon sleeps for a second after each refusal, and is refused at least once for each hand-over. */
+const C_HAND_OVERS_BY_RULE = 1;
+/** What is asked for: the cost as a multiple of the C program's, and hand-overs as a multiple of the C daemon's. */
+const COST_MAX = 1.2;
+const HAND_OVERS_MIN = 5;
 const VG_NAME = "measured";
 
 const median = (values: readonly number[]): number =>
@@ -45,11 +61,8 @@ async function must(result: Promise<number>): Promise<void> {
 const vg = (mode: string) => ({ mode, vg_name: VG_NAME });
 
 async function measured(client: Client): Promise<readonly Measured[]> {
-  const names = { vg_name: VG_NAME, vg_lock_type: "sanlock", vg_lock_args: "1.0.0:lvmlock" };
-  const lv = { ...names, lv_name: "one", lv_uuid: "uuid-one" };
-  const made = await client.ask("init_lv", { ...lv, prev_lv_args: "none" });
-  const lv_lock_args = String(made.get("lv_lock_args"));
-  const lvLock = (mode: string) => ({ ...lv, mode, lv_lock_args, opts: "persistent" });
+  const lv_lock_args = await newLv(client, VG_NAME, "one");
+  const lv = (mode: string) => lvLock(VG_NAME, "one", mode, lv_lock_args);
   return [
     {
       what: "VG lock ex",
@@ -67,20 +80,31 @@ async function measured(client: Client): Promise<readonly Measured[]> {
       offset_bytes: Number(lv_lock_args.split(":")[1]),
       value_block: false,
       async once(client) {
-        await must(client.result("lock_lv", lvLock("ex")));
-        await must(client.result("lock_lv", lvLock("un")));
+        await must(client.result("lock_lv", lv("ex")));
+        await must(client.result("lock_lv", lv("un")));
       },
     },
   ];
 }
 
-/** Blocks of both take turns, so that whatever else the machine does meets both alike. */
-async function compareCost(daemons: Daemons, client: Client, task: Measured, program: string): Promise<void> {
+/** Judges a figure, and says whether it is what is asked for. */
+function judge(what: string, isGood: boolean, asked_for: string): boolean {
+  console.log(`${isGood ? "ok" : "NOT ok"}: ${what} (asked for: ${asked_for})`);
+  return isGood;
+}
+
+/** Blocks of both take turns, so that whatever else the machine does meets both alike; what counts is the median of their ratios. */
+async function compareCost(
+  daemons: Daemons,
+  client: Client,
+  task: Measured,
+  program: string,
+): Promise<boolean> {
   const { what, resource, offset_bytes, value_block } = task;
-  const ours: number[] = [];
-  const direct: number[] = [];
+  const blocks: (readonly [our_us: number, direct_us: number])[] = [];
   const words = [`lvm_${VG_NAME}`, resource, daemons.cluster.leaseFile(VG_NAME), String(offset_bytes)];
   for (let block = 0; block < BLOCKS; block++) {
+    const ours: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       const began_ms = performance.now();
       await task.once(client);
@@ -92,12 +116,16 @@ async function compareCost(daemons: Daemons, client: Client, task: Measured, pro
     });
     const lines = (await run.stdout.text()).trim().split("\n");
     if ((await run.exited) !== 0) throw new Error("the C program failed");
-    direct.push(...lines.map(Number));
+    blocks.push([median(ours), median(lines.map(Number))]);
   }
-  const [our_us, direct_us] = [median(ours), median(direct)];
-  console.log(
+  const our_us = median(blocks.map(([ours]) => ours));
+  const direct_us = median(blocks.map(([, direct]) => direct));
+  const ratio = median(blocks.map(([ours, direct]) => ours / direct));
+  return judge(
     `${what}: lock + unlock ${our_us.toFixed(0)} us through lvmlockd, ${direct_us.toFixed(0)} us in C directly: ` +
-      `${(our_us / direct_us).toFixed(2)}x (medians of ${ours.length})`,
+      `${ratio.toFixed(2)}x (medians of ${BLOCKS} blocks of ${ROUNDS})`,
+    ratio <= COST_MAX,
+    `at most ${COST_MAX}x`,
   );
 }
 
@@ -171,26 +199,46 @@ async function compete(daemons: Daemons): Promise<number> {
   return hand_overs / (TURNS_MS / 1000);
 }
 
-const daemons = await startDaemons(2);
-try {
-  await createVg(daemons, VG_NAME, [0, 1]);
+async function compareCosts(daemons: Daemons): Promise<boolean> {
   const client = await daemons.client(0);
   const program = buildDirect(daemons.cluster.directory);
-  for (const task of await measured(client)) await compareCost(daemons, client, task, program);
+  let isGood = true;
+  for (const task of await measured(client))
+    isGood = (await compareCost(daemons, client, task, program)) && isGood;
   client.close();
+  return isGood;
+}
+
+async function compareTurns(daemons: Daemons): Promise<boolean> {
   const clients = await Promise.all([daemons.client(0), daemons.client(1)]);
   const ours = await takeTurns(clients);
-  console.log(`two hosts taking turns on the VG lock: ${ours.toFixed(1)} hand-overs/s`);
   const competing = await compete(daemons);
-  console.log(`two hosts that never let it rest: ${competing.toFixed(1)} hand-overs/s`);
+  console.log(`two hosts that never let the VG lock rest: ${competing.toFixed(1)} hand-overs/s`);
   for (const client of clients) await must(client.result("stop_vg", { vg_name: VG_NAME }));
-  const in_c = await takeTurnsInC(daemons);
-  console.log(
-    in_c === null
-      ? "the C daemon is not here; by its rule, one second of sleep after a refusal, it hands over once a second"
-      : `the same turns with the C daemon: ${in_c.toFixed(1)} hand-overs/s, ours are ${(ours / in_c).toFixed(0)}x`,
+  const measured_in_c = await takeTurnsInC(daemons);
+  const in_c = measured_in_c ?? C_HAND_OVERS_BY_RULE;
+  const source =
+    measured_in_c === null
+      ? "the C daemon is not here and by its rule does"
+      : `${C_DAEMON} on the same leases does`;
+  return judge(
+    `two hosts taking turns on the VG lock: ${ours.toFixed(1)} hand-overs/s, ${source} ${in_c.toFixed(1)}: ${(ours / in_c).toFixed(0)}x`,
+    ours >= HAND_OVERS_MIN * in_c,
+    `at least ${HAND_OVERS_MIN}x`,
   );
+}
+
+const load = (): string => `load average ${loadavg()[0]?.toFixed(1)}`;
+
+console.log(`${load()} before`);
+const daemons = await startDaemons(2);
+let isGood = false;
+try {
+  await createVg(daemons, VG_NAME, [0, 1]);
+  const verdicts = [await compareCosts(daemons), await compareTurns(daemons)];
+  isGood = !verdicts.includes(false);
 } finally {
   await daemons.close();
 }
-process.exit(0);
+console.log(`${load()} after`);
+process.exit(isGood ? 0 : 1);
