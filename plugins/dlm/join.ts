@@ -1,7 +1,16 @@
 import { DEADLINES } from "../../core/deadlines.ts";
 import { type Answer, type GlobalLockState, type JoinCall, type Refused, refuse } from "../contract.ts";
 import type { LockspaceHandlePointer, OpenerCall, OpenerResult } from "./client.ts";
-import { type Condition, conditionOf, conditionText, passes, refuseCondition, waitOf } from "./condition.ts";
+import {
+  type Condition,
+  conditionOf,
+  conditionText,
+  hangingText,
+  passes,
+  refuseCondition,
+  waitOf,
+} from "./condition.ts";
+import type { Hanging } from "./control.ts";
 import { ERRNO } from "./flags.ts";
 import type { LockspaceState, Opening } from "./lockspace-state.ts";
 import { dropCommandLocks } from "./orphans.ts";
@@ -133,7 +142,8 @@ export async function leave(state: LockspaceState): Promise<Answer<object>> {
   if (condition.kind === "gone" && opening === null) return left(state);
   // The kernel would wait for a daemon that is not there.
   const daemon = await tools.control.daemon();
-  if (daemon !== "answers") return refuseCondition({ kind: daemon }, name);
+  if (daemon === "no-daemon") return refuseCondition({ kind: daemon }, name);
+  if (daemon !== "answers") return refuseLeaveNow(state, daemon);
   stopWatch(state);
   if (opening !== null) {
     // A join or leave that was given up; what has come of it is left below.
@@ -142,6 +152,13 @@ export async function leave(state: LockspaceState): Promise<Answer<object>> {
     state.handle = result.handle === 0 ? null : result.handle;
   }
   return state.handle === null ? left(state) : release(state, state.handle);
+}
+
+/** Nothing has been done yet, and EBUSY lets the VG stay started: it can be stopped when the daemon goes on. */
+function refuseLeaveNow({ tools, identity }: LockspaceState, daemon: Hanging): Refused {
+  const text = `${identity.lockspace_name} can't be stopped now: ${hangingText(daemon)}`;
+  tools.context.news({ kind: "log", level: "error", text });
+  return refuse("EBUSY", text);
 }
 
 async function release(state: LockspaceState, handle: LockspaceHandlePointer): Promise<Answer<object>> {

@@ -84,7 +84,7 @@ async function answer(
   if (outcome.kind === "refused") return outcome;
   const status = outcome.kind === "failed" ? outcome.errno : outcome.ticket.status();
   if (outcome.kind === "result" && status === STATUS.GRANTED) {
-    const held = granted(resource, mode, outcome.ticket);
+    const held = granted(state, resource, mode, outcome.ticket);
     state.held.set(resource.name, held);
     return { kind: "done", lm_result: 0, value_block: held.block, adopted: false };
   }
@@ -97,9 +97,18 @@ async function answer(
   return refuseHeld(resource);
 }
 
-function granted({ kind }: ResourceRef, mode: HeldMode, ticket: Ticket): HeldLock {
-  const hasBlock = kind !== "lv" && !ticket.blockIsLost();
-  return { lkid: ticket.lkid(), mode, block: hasBlock ? decodeValueBlock(ticket.block) : null };
+function granted(
+  { identity, tools }: LockspaceState,
+  { kind, name }: ResourceRef,
+  mode: HeldMode,
+  ticket: Ticket,
+): HeldLock {
+  const lkid = ticket.lkid();
+  if (kind === "lv") return { lkid, mode, block: null };
+  if (!ticket.blockIsLost()) return { lkid, mode, block: decodeValueBlock(ticket.block) };
+  const text = `${identity.lockspace_name}:${name}: the value block was lost with a node that failed, until somebody has the lock exclusively`;
+  tools.context.news({ kind: "log", level: "debug", text });
+  return { lkid, mode, block: null };
 }
 
 /** The result of a lock that was given up: nobody wants it any more, so it goes back. */
