@@ -31,8 +31,22 @@ export function noteLockType(state: State, request: Request): void {
 
 /** enable_gl, disable_gl and lock_gl. */
 export function routeGlobalLock(state: State, client: Client, request: Request): void {
-  if (state.gl_type === null) probe(state, "choose_gl", client, request, 0, 0);
-  else routeChosen(state, client, request, state.gl_type);
+  const settled = settledType(state, request);
+  if (settled === null) probe(state, "choose_gl", client, request, 0, 0);
+  else routeChosen(state, client, request, settled);
+}
+
+/**
+ * The type of the global lock; null while it has to be found out. One that lives in a VG is nowhere while no VG is started: what an
+ * earlier request said of it is no reason to refuse the lock of another manager, which may be the only one that runs by now. A daemon
+ * without a lockspace holds nothing and decides as one that has just started, so that no host can be led to another type by this than
+ * by a restart.
+ */
+function settledType(state: State, request: Request): LockType | null {
+  const { gl_type, options, by_vg, globals } = state;
+  if (gl_type === null || options.gl_type !== null || request.vg_lock_type !== "none") return gl_type;
+  const livesInVg = options.managers[gl_type]?.capabilities.global_lock === "in-vg";
+  return livesInVg && by_vg.size === 0 && globals.size === 0 ? null : gl_type;
 }
 
 /** The managers have been asked which of them runs; one of them alone is taken. */
@@ -43,12 +57,17 @@ export function chooseGlobalLock(
   running: readonly LockType[],
 ): void {
   const only = running.length === 1 ? running[0] : undefined;
-  if (only !== undefined && state.gl_type === null) state.gl_type = only;
-  if (state.gl_type === null) {
-    reply(state, client, request, null, wireResult("ENOLS"), {}, running.length === 0);
+  // A type that was settled meanwhile, with a lockspace, comes first.
+  const type = settledType(state, request) ?? only ?? state.gl_type;
+  if (type === null) {
+    const detail =
+      running.length < 2
+        ? ""
+        : `${running.join(" and ")} run, and no started VG says which has the global lock: stop the one that is not used, or set daemon/gl_type`;
+    reply(state, client, request, null, wireResult("ENOLS"), { detail }, running.length === 0);
     return;
   }
-  routeChosen(state, client, request, state.gl_type);
+  routeChosen(state, client, request, type);
 }
 
 function routeChosen(state: State, client: Client, request: Request, type: LockType): void {
@@ -76,6 +95,8 @@ function routeOwn(state: State, client: Client, request: Request, type: LockType
     });
     return;
   }
+  // From here on there is a lockspace to go by.
+  state.gl_type = type;
   const lockspace = found ?? startGlobal(state, type);
   const queue = lockspace.stop_wanted ? lockspace.restart_queue : lockspace.start_queue;
   queue.push({ client, request, answered: false });
