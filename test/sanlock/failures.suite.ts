@@ -46,8 +46,9 @@ describe("lost storage", () => {
         await Bun.sleep(100);
       }
       expect((await cluster.killCalls())[0]).toBe("--kill lost");
-      // The seconds until sanlock gives up have room for some 60 of them.
-      expect(rounds).toBeGreaterThan(5);
+      // The seconds until sanlock gives up have room for some 60 of them, at a load of 30 for five; a VG that had to wait for the
+      // other one would be through with its first when all is over.
+      expect(rounds).toBeGreaterThan(1);
       expect(await refused(lost.lock(VG, "ex"))).toMatchObject({ code: "EVGKILLED" });
       // What lvmlockctl --drop makes the core do.
       await good(lost.unlock(lv, "ex"));
