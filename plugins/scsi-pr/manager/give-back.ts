@@ -9,8 +9,8 @@ const DONE = Object.freeze({ kind: "done" } as const);
 export function releaseDevice(device: ReservableDevice, key: ReservationKey, type: ReservationType): Done {
   // Unregistering the holder ends the reservation as well (SPC-4 5.13.11.2), so that a release that fails is no matter: on a multipath
   // map it needs the path that reserved, which may be lost.
+  // A conflict tells as little: Linux's target also answers it to a later session of the initiator that holds the reservation.
   const released = device.release({ key, type });
-  if (released.kind === "conflict") return DONE;
   if (released.kind === "gone") return released;
   const left = device.register({ from: key, to: 0n, aptpl: false });
   return left.kind === "conflict" ? DONE : left;

@@ -110,7 +110,7 @@ describe("a take-over", () => {
     done(await (await vgOn(world, 1, { nexus: "before the reboot" })).start());
     for (const disk of world.disks("vg0"))
       disk.before((nexus, command) =>
-        nexus === "host1" && command === "preempt"
+        nexus === "host1" && (command === "preempt" || command === "release")
           ? { kind: "conflict", detail: "RESERVATION CONFLICT" }
           : undefined,
       );
