@@ -16,7 +16,7 @@ export interface DlmOptions {
 
 export const CLUSTER_NAME = "lab";
 const token_ms_default = 8000;
-const ready_ms_max = 60_000;
+const ready_ms_max = 150_000;
 
 function corosyncConfig(
   hosts: readonly Host[],
@@ -66,10 +66,15 @@ async function startCorosync(host: Host, config: string, options: DlmOptions): P
 
 /** Starts corosync and dlm_controld on the hosts and waits until all of them have found each other. */
 export async function startDlm(hosts: readonly Host[], options: DlmOptions = {}): Promise<void> {
+  await startCorosyncOnAll(hosts, options);
+  await Promise.all(hosts.map(startControld));
+}
+
+/** Starts corosync alone, and waits until the hosts have found each other. */
+export async function startCorosyncOnAll(hosts: readonly Host[], options: DlmOptions = {}): Promise<void> {
   const config = corosyncConfig(hosts, options);
   await Promise.all(hosts.map((host) => startCorosync(host, config, options)));
   await Promise.all(hosts.map((host) => waitForNodes(host, hosts.length)));
-  await Promise.all(hosts.map(startControld));
 }
 
 /** Starts corosync and dlm_controld on a host that has come back, with the configuration of `hosts`. */
@@ -85,7 +90,8 @@ async function waitForNodes(host: Host, nodes: number): Promise<void> {
   });
 }
 
-async function startControld(host: Host): Promise<void> {
+/** Starts dlm_controld where corosync runs. */
+export async function startControld(host: Host): Promise<void> {
   await host.must("dlm_controld");
   await host.until("dlm_tool status | grep -q 'quorate 1'", { timeout_ms: ready_ms_max });
   await host.until("test -s /sys/kernel/config/dlm/cluster/cluster_name", { timeout_ms: ready_ms_max });
