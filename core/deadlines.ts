@@ -87,6 +87,10 @@ export const DEADLINES = {
   sanlock_turn_pause_ms: 12,
   /** Within this time of a renewal sanlock has looked through the other hosts' leases: its main loop takes a second, and some more. */
   sanlock_check_ms: 1500,
+  /** How long sanlock may go on with the last calls of an lvmlockd that died: two I/O timeouts of 10 s; losers of ballots slept 3 s. */
+  sanlock_earlier_calls_ms: 20_000,
+  /** How often it is asked meanwhile. */
+  sanlock_earlier_calls_look_ms: 20,
   /** How long a lockspace may take that sanlock is removing by itself; it writes the host's lease once more, with I/O timeouts. */
   sanlock_removal_ms: 20_000,
   /** How often it is asked meanwhile. */

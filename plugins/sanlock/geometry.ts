@@ -58,6 +58,17 @@ export function hostIdMax({ sector_size_bytes, align_mb }: Geometry): number {
   return sector_size_bytes === 512 ? HOSTS_MAX : HOSTS_BY_ALIGN[align_mb];
 }
 
+/** LVB_SECTOR of sanlock's resource.c: its place for 2000 hosts, which sanlock uses for smaller leases as well. */
+const VALUE_BLOCK_SECTOR = 2002;
+
+/**
+ * Whether a lease has room for its value block where sanlock keeps it. With 4K sectors and leases below 8 MiB it would be in
+ * another lease, in the block of one host there, or behind the end of the device.
+ */
+export function hasValueBlock(geometry: Geometry): boolean {
+  return (VALUE_BLOCK_SECTOR + 1) * geometry.sector_size_bytes <= leaseSize_bytes(geometry);
+}
+
 export function leaseSize_bytes({ align_mb }: Geometry): number {
   return align_mb * MIB;
 }

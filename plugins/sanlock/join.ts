@@ -4,6 +4,7 @@ import { ADD, CONFIG, GET_HOSTS, REMOVE, WRITE_LOCKSPACE } from "./flags.ts";
 import { readGlobalLock } from "./global-lock.ts";
 import { readHostLease } from "./host-lease.ts";
 import { type LockspaceState, type Prepared, UNUSED_NAME } from "./lockspace-state.ts";
+import { dropCommandLocks, expectEarlierCalls } from "./orphans.ts";
 import { countFrom, othersIn, renewalsOf, waitForRenewals } from "./peers.ts";
 import { disconnect } from "./prepare.ts";
 import { NO_DAEMON, refuseFor } from "./refusals.ts";
@@ -47,11 +48,19 @@ export async function join(
       : global_lock;
   }
   if (added === "new") await waitForRenewals(state, prepared, since);
+  else await takeUp(state, prepared);
   state.joined = true;
   state.told_lost = false;
   const generation = ownGeneration(state, prepared);
   rememberStart(state, prepared, generation);
   return { kind: "done", generation, global_lock };
+}
+
+/** What is left to do in a lockspace that was joined already, by an earlier lvmlockd or by a worker of this one that died. */
+async function takeUp(state: LockspaceState, prepared: Prepared): Promise<void> {
+  if (state.taken_over) return;
+  expectEarlierCalls(state);
+  await dropCommandLocks(state, prepared);
 }
 
 function addLockspace(

@@ -1,10 +1,12 @@
 import { type Answer, type LockCall, type LockResults, refuse } from "../contract.ts";
 import type { AcquireResult, Lease } from "./client.ts";
 import { ACQUIRE, RES } from "./flags.ts";
+import { hasValueBlock } from "./geometry.ts";
 import { readGlobalLock, writeFlags } from "./global-lock.ts";
 import { refuseLock } from "./lock-refusal.ts";
 import { type LockspaceState, leaseOf, type Prepared, REMOVED_NAME } from "./lockspace-state.ts";
 import { noteConnection } from "./lost.ts";
+import { afterEarlierCalls, dropOrphan } from "./orphans.ts";
 import { refuseFor } from "./refusals.ts";
 import { ERRNO, isLeaseDamaged, SANLK } from "./return-codes.ts";
 import { refuseOverStranger } from "./strangers.ts";
@@ -14,6 +16,15 @@ type Locked = Answer<LockResults>;
 
 const GRANTED_LV: Locked = Object.freeze({ kind: "done", lm_result: 0, value_block: null, adopted: false });
 const ADOPTED_LV: Locked = Object.freeze({ kind: "done", lm_result: 0, value_block: null, adopted: true });
+
+/** Takes over what an earlier lvmlockd of this host had, as soon as sanlock is through with its last calls. */
+export function adoptOnly(state: LockspaceState, prepared: Prepared, call: LockCall): Promise<Locked> {
+  return afterEarlierCalls(
+    state,
+    () => lock(state, prepared, call),
+    (answer) => (answer.kind === "refused" ? answer.lm_result : 0),
+  );
+}
 
 /** Acquires a lease. */
 export function lock(state: LockspaceState, prepared: Prepared, call: LockCall): Locked {
@@ -27,6 +38,11 @@ export function lock(state: LockspaceState, prepared: Prepared, call: LockCall):
   const stranger = refuseOverStranger(state, prepared, call.mode, lease);
   if (stranger !== null) return stranger;
   let acquired = acquire(state, prepared, call, lease, 0);
+  // Nobody adopts the lock of a command; sanlock was not yet through with the one that is dead when the VG was taken up.
+  if (acquired.rv === ERRNO.EUCLEAN && call.resource.kind !== "lv") {
+    dropOrphan(state, prepared, lease);
+    acquired = acquire(state, prepared, call, lease, 0);
+  }
   if (isLeaseDamaged(acquired.rv) && call.repair) {
     const rv = state.tools.client.writeResource(lease, writeFlags(state.tools.client, prepared.using_caw));
     if (rv < 0)
@@ -39,14 +55,16 @@ export function lock(state: LockspaceState, prepared: Prepared, call: LockCall):
 
 function acquire(
   { tools }: LockspaceState,
-  { sock }: Prepared,
-  { mode, persistent, resource }: LockCall,
+  { sock, geometry }: Prepared,
+  { mode, resource }: LockCall,
   lease: Lease,
   adopt_flags: number,
 ): AcquireResult {
-  const resource_flags = (mode === "sh" ? RES.SHARED : 0) | (persistent ? RES.PERSISTENT : 0);
+  // Those of commands too: a command does not notice the death of lvmlockd before its next request, and writes on until then.
+  const resource_flags = (mode === "sh" ? RES.SHARED : 0) | RES.PERSISTENT;
   // Waiting for a failed owner inside sanlock would block the lockspace for minutes, so it never waits.
-  const acquire_flags = ACQUIRE.OWNER_NOWAIT | (resource.kind === "lv" ? 0 : ACQUIRE.LVB) | adopt_flags;
+  const lvb = resource.kind !== "lv" && hasValueBlock(geometry) ? ACQUIRE.LVB : 0;
+  const acquire_flags = ACQUIRE.OWNER_NOWAIT | lvb | adopt_flags;
   return tools.client.acquire(sock, lease, resource_flags, acquire_flags);
 }
 
@@ -79,7 +97,10 @@ function granted(
     state.shared_refusals.delete(lease.name);
     return adopted ? ADOPTED_LV : GRANTED_LV;
   }
-  const bytes = state.tools.client.getValueBlock(lease, prepared.geometry.sector_size_bytes);
+  const { geometry } = prepared;
+  const bytes = hasValueBlock(geometry)
+    ? state.tools.client.getValueBlock(lease, geometry.sector_size_bytes)
+    : ERRNO.ENOENT;
   // The lock is held all the same; its block counts as lost, as in the C daemon.
   if (typeof bytes === "number") {
     state.blocks[resource.kind] = UNWRITTEN;

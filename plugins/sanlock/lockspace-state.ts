@@ -48,6 +48,8 @@ export interface LockspaceState {
   joined: boolean;
   /** A worker before this one died, and its connection was taken over with locks that nobody here has counted. */
   taken_over: boolean;
+  /** Until then sanlock may still be at work for an lvmlockd that died. */
+  earlier_calls_until_ms: number;
   /** The daemon has told people that the daemon of sanlock is gone; once is enough. */
   told_lost: boolean;
   /** What this lockspace holds, by resource name. The core bounds it. */
@@ -71,6 +73,7 @@ export function createLockspaceState(identity: LockspaceIdentity, tools: Tools):
     prepared: null,
     joined: false,
     taken_over: false,
+    earlier_calls_until_ms: 0,
     told_lost: false,
     held: new Map(),
     blocks: { gl: unwritten, vg: unwritten },

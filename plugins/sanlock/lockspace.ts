@@ -2,7 +2,7 @@ import { type LockCall, type LockspaceHandle, refuse } from "../contract.ts";
 import { hasGlobalLock, setGlobalLock } from "./global-lock.ts";
 import { countHosts, ownStatus, setHostDead } from "./hosts.ts";
 import { join, leave } from "./join.ts";
-import { lock } from "./lock.ts";
+import { adoptOnly, lock } from "./lock.ts";
 import type { LockspaceState, Prepared } from "./lockspace-state.ts";
 import { prepare } from "./prepare.ts";
 import { findFreeLock, freeLv } from "./slots.ts";
@@ -29,6 +29,7 @@ export function createHandle(state: LockspaceState): LockspaceHandle {
     leave: ({ free_vg }) =>
       state.prepared === null ? { kind: "done" } : leave(state, state.prepared, free_vg),
     lock: joined((state, prepared, call: LockCall) => {
+      if (call.adopt === "only-orphan") return adoptOnly(state, prepared, call);
       const pause_ms = state.turns.pause_ms(call.resource.kind);
       return pause_ms === 0
         ? lock(state, prepared, call)

@@ -3,7 +3,7 @@ import type { HostInfo, SanlockClient } from "./client.ts";
 import { LSF } from "./flags.ts";
 import { type Geometry, geometryFromAlign, geometryFromFlags } from "./geometry.ts";
 import { refuseFor } from "./refusals.ts";
-import { isLeaseDamaged, returnValueText } from "./return-codes.ts";
+import { isEndOfDevice, isLeaseDamaged, returnValueText } from "./return-codes.ts";
 
 /** What a lockspace's leases say about it. */
 export interface LockspaceFacts {
@@ -27,6 +27,14 @@ export function readLockspaceFacts(
     return refuse("ELOCKREPAIR", `the lease of host_id ${host_id} on ${path}: ${returnValueText(rv)}`, {
       lm_result: rv,
     });
+  if (isEndOfDevice(rv))
+    return refuse(
+      "ELOCKIO",
+      `${path} ends before the lease of host_id ${host_id}: it is no lock LV, or has been cut`,
+      {
+        lm_result: rv,
+      },
+    );
   if (rv < 0) return refuseFor(rv, `the lockspace on ${path} can't be read`, "EMANAGER");
   const geometry = geometryFromFlags(flags) ?? alignedGeometry(client, path);
   if ("code" in geometry) return geometry;

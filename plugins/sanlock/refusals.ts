@@ -19,7 +19,7 @@ function codeFor(rv: number, otherwise: RefusalCode): RefusalCode {
   if (rv === SANLK.AIO_TIMEOUT) return "EIOTIMEOUT";
   if (isStorageError(rv)) return "ELOCKIO";
   if (isLeaseDamaged(rv)) return "ELOCKREPAIR";
-  if (rv === ERRNO.EACCES) return "EDEVOPEN";
+  if (rv === ERRNO.EACCES || rv === ERRNO.ENODEV) return "EDEVOPEN";
   if (rv === ERRNO.ENOMEM) return "ENOMEM";
   return otherwise;
 }

@@ -38,6 +38,7 @@ export const ERRNO = {
   EACCES: -13,
   EBUSY: -16,
   EEXIST: -17,
+  ENODEV: -19,
   EINVAL: -22,
   ENOSPC: -28,
   EPIPE: -32,

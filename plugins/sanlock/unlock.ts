@@ -1,6 +1,7 @@
 import { type Answer, type ConvertCall, type ResourceRef, refuse, type UnlockCall } from "../contract.ts";
 import type { Lease } from "./client.ts";
 import { CONVERT, RES } from "./flags.ts";
+import { hasValueBlock } from "./geometry.ts";
 import { refuseLock } from "./lock-refusal.ts";
 import { type LockspaceState, leaseOf, type Prepared, REMOVED_NAME } from "./lockspace-state.ts";
 import { noteConnection } from "./lost.ts";
@@ -25,9 +26,8 @@ export function convert(state: LockspaceState, prepared: Prepared, call: Convert
     const rv = writeVersion(state, prepared, resource, lease, r_version);
     if (rv < 0) return refuseFor(rv, `the value block of ${lease.name} can't be set`);
   }
-  // The flag must be what the lease was acquired with: an LV's lease stays persistent.
-  const persistent = resource.kind === "lv" ? RES.PERSISTENT : 0;
-  const resource_flags = (mode === "sh" ? RES.SHARED : 0) | persistent;
+  // The flag must be what the lease was acquired with.
+  const resource_flags = (mode === "sh" ? RES.SHARED : 0) | RES.PERSISTENT;
   const rv = state.tools.client.convert(prepared.sock, lease, resource_flags, CONVERT.OWNER_NOWAIT);
   if (rv >= 0 || rv === ERRNO.EALREADY) {
     state.held.set(lease.name, mode);
@@ -73,7 +73,7 @@ function writeVersion(
   lease: Lease,
   r_version: number,
 ): number {
-  if (kind === "lv" || r_version === 0) return 0;
+  if (kind === "lv" || r_version === 0 || !hasValueBlock(geometry)) return 0;
   const block = encodeValueBlock(state.blocks[kind], r_version, geometry.sector_size_bytes);
   return state.tools.client.setValueBlock(lease, block);
 }

@@ -74,7 +74,7 @@ describe("after the death of the host process", () => {
     await good(first.unlock(lv(3), "ex"));
   });
 
-  test("the VG lock was released by sanlock", async () => {
+  test("the VG lock, which outlived its command as well, was released when the lockspace was taken up", async () => {
     await lockSoon(second, VG, "ex");
     await good(second.unlock(VG, "ex"));
   });

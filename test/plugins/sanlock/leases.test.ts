@@ -6,6 +6,7 @@ import {
   FIRST_LV_SLOT,
   type Geometry,
   geometryFromFlags,
+  hasValueBlock,
   hostIdMax,
   lvSlotAt,
   sizeFlags,
@@ -49,6 +50,10 @@ describe("the geometry of a lockspace", () => {
     expect(lvSlotAt({ sector_size_bytes: 512, align_mb: 1 }, 66 * MIB)).toBeNull();
     expect(lvSlotAt({ sector_size_bytes: 4096, align_mb: 8 }, 67 * 8 * MIB + 512)).toBeNull();
     expect(slotCount({ sector_size_bytes: 512, align_mb: 1 }, 256 * MIB)).toBe(256);
+  });
+
+  test("has room for a value block where sanlock keeps it, or does without", () => {
+    expect(GEOMETRIES.map(hasValueBlock)).toEqual([true, false, false, false, true]);
   });
 
   test("takes 4K sectors as soon as the device has them anywhere", () => {
