@@ -72,26 +72,44 @@ export async function runLvmReport({
     ]);
     if (run.signalCode !== null)
       return failed(`it was ended by ${run.signalCode} (it has ${DEADLINES.pr_lvm_report_ms / 1000} s)`);
-    if (exit_code !== 0) return failed(lastLine(err) || `exit status ${exit_code}`);
+    if (exit_code !== 0) return failed(errorsOf(err, out) || `exit status ${exit_code}`);
     return readReport(out) ?? failed("its answer is no report");
   } catch (error) {
     return failed(error instanceof Error ? error.message : String(error));
   }
 }
 
-function lastLine(text: string): string {
-  return text.trim().split("\n").at(-1)?.trim() ?? "";
+/** What lvm says of a failure; from 2.03.31 on (seen in Debian 13) it says so in the log of its JSON alone, and not on stderr. */
+function errorsOf(err: string, out: string): string {
+  const lines = err
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !line.startsWith("WARNING:"));
+  const said = lines.length > 0 ? lines : loggedErrors(out);
+  return said.slice(-ERROR_LINES_MAX).join("; ");
+}
+
+/** The first lines are the reasons of the last, which only says that it failed. */
+const ERROR_LINES_MAX = 3;
+
+/** The error messages in the log of lvm's JSON: {"report": […], "log": [{"log_type": "error", "log_message": …}, …]}. */
+function loggedErrors(text: string): string[] {
+  const log = (parsedJson(text) as { log?: unknown } | null)?.log;
+  const rows = Array.isArray(log) ? (log as (ReportRow | null)[]) : [];
+  return rows.flatMap((row) => (row?.log_type === "error" ? [String(row.log_message)] : []));
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 /** Reads lvm's JSON: {"report": [{"vg": [{field: value, …}, …]}]}. Null for anything else. */
 export function readReport(text: string): LvmReport | null {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    return null;
-  }
-  const sections = (parsed as { report?: unknown } | null)?.report;
+  const sections = (parsedJson(text) as { report?: unknown } | null)?.report;
   if (!Array.isArray(sections)) return null;
   const rows: ReportRow[] = [];
   for (const section of sections) {

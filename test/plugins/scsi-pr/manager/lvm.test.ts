@@ -62,6 +62,25 @@ describe("asking lvm for PVs", () => {
       expect(missing).toMatchObject({ kind: "failed" });
     }));
 
+  test("that fails with its words in the log of the JSON alone, as lvm 2.03.31 does, says them too", () => {
+    const messages = ['Volume group "vg0" not found', "Cannot process volume group vg0"];
+    const log = [
+      ...messages.map((log_message) => ({ log_type: "error", log_message, log_ret_code: "0" })),
+      { log_type: "status", log_message: "failure", log_ret_code: "5" },
+    ];
+    const json = JSON.stringify({ report: [{ vg: [] }], log });
+    return withLvm(
+      `cat <<'END'\n${json}\nEND\necho "  WARNING: no lvmlockd" >&2; exit 5`,
+      async (lvm_path) => {
+        const report = await runLvmReport({ lvm_path, fields: ["vg_uuid"], vg_name: "vg0" });
+        expect(report).toEqual({
+          kind: "failed",
+          detail: `${lvm_path} can't tell the PVs of VG vg0: Volume group "vg0" not found; Cannot process volume group vg0`,
+        });
+      },
+    );
+  });
+
   test("reads nothing but a report", () => {
     for (const text of ["", "{}", "[]", '{"report":1}', '{"report":[{"vg":[1]}]}', '{"report":[{"pv":[]}]}'])
       expect(readReport(text)).toBeNull();
