@@ -1,5 +1,14 @@
 /** Some hosts, each with its own sanlock daemon, that share lease files in memory. */
-import { chmodSync, existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { type HostOptions, startHost, type TestHost } from "./host.ts";
 import { IO_TIMEOUT_S, type SanlockDaemon, type SanlockOptions, startSanlock } from "./sanlock-daemon.ts";
@@ -17,6 +26,8 @@ export interface Cluster {
   /** Makes the file that stands for the VG's lock LV and gives its path. */
   makeLeaseFile(vg_name: string, lvs?: number): string;
   leaseFile(vg_name: string): string;
+  /** Puts the leases of a VG that is made later on a device. */
+  useDevice(vg_name: string, device_path: string): void;
   /** Kills a host process and starts another one in its place, as a daemon that crashed and was started again. */
   restartHost(index: number): Promise<TestHost>;
   /** The same for sanlock. */
@@ -79,10 +90,12 @@ export async function startCluster(
     leaseFile,
     makeLeaseFile(vg_name, lvs = LVS) {
       const path = leaseFile(vg_name);
+      if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) return path;
       writeFileSync(path, "");
       truncateSync(path, (67 + lvs) * MIB);
       return path;
     },
+    useDevice: (vg_name, device_path) => symlinkSync(device_path, leaseFile(vg_name)),
     async restartHost(index) {
       await hosts[index]?.kill();
       const host = await startHost(at(index), options);

@@ -7,6 +7,7 @@ import { type DaemonSetup, type RunningDaemon, startDaemon } from "../rig/daemon
 import { parseReply, type ReplyFields, resultOf } from "../rig/replies.ts";
 import { encodeRequest } from "../rig/requests.ts";
 import { type Cluster, type ClusterOptions, startCluster } from "./cluster.ts";
+import { behindDevices, type FakeLv } from "./fake-devices.ts";
 import { IO_TIMEOUT_S } from "./sanlock-daemon.ts";
 
 /** What a VG has without options. */
@@ -24,16 +25,33 @@ export interface Daemons {
   readonly cluster: Cluster;
   readonly daemons: RunningDaemon[];
   client(host: number): Promise<Client>;
-  /** Kills an lvmlockd without a goodbye and starts another one over the same files. */
+  /** kill -9 of an lvmlockd; `restart` starts the next one. */
+  kill(host: number): Promise<void>;
+  /** Kills an lvmlockd without a goodbye, when it still runs, and starts another one over the same files. */
   restart(host: number): Promise<void>;
   close(): Promise<void>;
 }
 
+export interface DaemonsOptions
+  extends Pick<ClusterOptions, "sanlock">,
+    Pick<DaemonSetup, "program" | "socket_path"> {
+  /**
+   * The LVs that are active as lvmlockd sees it. Without them it sees no device-mapper at all and takes over every lock that an
+   * earlier one held: the tests' LVs are in no device-mapper, also where the machine has one.
+   */
+  readonly active_lvs?: readonly FakeLv[];
+  /** False for hosts whose configuration has no host_id. */
+  readonly host_ids?: boolean;
+  /** True for an lvmlockd whose VGs of lock type dlm are served by the embedded lock manager, which never waits. */
+  readonly local_as_dlm?: boolean;
+  /** What sanlock is to take the sectors of plain files for. */
+  readonly sector_size?: 512 | 4096;
+}
+
+const LVMLOCKD = [process.execPath, "run", join(import.meta.dir, "../../cli/main.ts"), "lvmlockd"];
+
 /** Starts hosts 1, 2, ... */
-export async function startDaemons(
-  host_count: number,
-  options: Pick<ClusterOptions, "sanlock"> & Pick<DaemonSetup, "program" | "socket_path"> = {},
-): Promise<Daemons> {
+export async function startDaemons(host_count: number, options: DaemonsOptions = {}): Promise<Daemons> {
   const cluster = await startCluster(host_count, {
     hosts: false,
     ...(options.sanlock === undefined ? {} : { sanlock: options.sanlock }),
@@ -43,18 +61,24 @@ export async function startDaemons(
   const template = join(cluster.directory, "{vg}-{lv}");
   writeFileSync(
     join(config_dir, "lvmlockd.conf"),
-    `daemon { lock_manager = "sanlock" }\nsanlock { lease_path_template = "${template}" }\n`,
+    `${options.local_as_dlm ? 'lock_managers { dlm = "local" }' : 'daemon { lock_manager = "sanlock" }'}
+sanlock {
+  lease_path_template = "${template}"
+  lease_file_sector_size = ${options.sector_size ?? 512}
+}
+`,
   );
   const start = (host: number): Promise<RunningDaemon> => {
     const directory = join(cluster.directory, `lvmlockd${host}`);
     mkdirSync(directory, { recursive: true });
+    const host_id = options.host_ids === false ? [] : ["-i", String(host + 1)];
     return startDaemon({
       flavour: "ours",
-      options: ["--config-dir", config_dir, "-i", String(host + 1), "-o", String(IO_TIMEOUT_S)],
+      options: ["--config-dir", config_dir, ...host_id, "-o", String(IO_TIMEOUT_S)],
       socket_path: options.socket_path ?? join(directory, "socket"),
       pid_file: join(directory, "pid"),
       env: { ...cluster.sanlock[host]?.env },
-      ...(options.program === undefined ? {} : { program: options.program }),
+      program: behindDevices(options.program ?? LVMLOCKD, options.active_lvs ?? null),
     });
   };
   const daemons = await Promise.all(Array.from({ length: host_count }, (_, host) => start(host)));
@@ -67,6 +91,7 @@ export async function startDaemons(
     cluster,
     daemons,
     client: async (host) => clientOf(await connectAndGreet(at(host).socket_path)),
+    kill: (host) => at(host).destroy(),
     async restart(host) {
       await at(host).destroy();
       daemons[host] = await start(host);
@@ -154,9 +179,14 @@ export async function must(
 }
 
 /** Makes a VG on the first of these hosts, as vgcreate does, and starts it on all of them at once. */
-export async function createVg(daemons: Daemons, vg_name: string, hosts: readonly number[]): Promise<void> {
+export async function createVg(
+  daemons: Daemons,
+  vg_name: string,
+  hosts: readonly number[],
+  vg_uuid?: string,
+): Promise<void> {
   await initVg(daemons, vg_name, hosts);
-  await Promise.all(hosts.map((host) => startVg(daemons, host, vg_name)));
+  await Promise.all(hosts.map((host) => startVg(daemons, host, vg_name, vg_uuid)));
 }
 
 /** Makes a VG, with room for `lvs` LVs, without starting it. */
@@ -178,9 +208,10 @@ export async function startVg(
   host: number,
   vg_name: string,
   vg_lock_args?: string,
+  vg_uuid?: string,
 ): Promise<void> {
   const client = await daemons.client(host);
-  await startThrough(client, host, vg_name, vg_lock_args);
+  await startThrough(client, host, vg_name, vg_lock_args, vg_uuid);
   client.close();
 }
 
@@ -190,10 +221,11 @@ export async function startThrough(
   host: number,
   vg_name: string,
   vg_lock_args?: string,
+  vg_uuid = "u",
 ): Promise<void> {
   await must(client, "start_vg", {
     ...vgKeys(vg_name, vg_lock_args),
-    vg_uuid: "u",
+    vg_uuid,
     version: 1,
     host_id: host + 1,
   });

@@ -1,5 +1,5 @@
 /** Real sanlock daemons on this machine, each with its own run directory, without watchdog and without privileges. */
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildShim } from "./shim.ts";
 
@@ -21,8 +21,18 @@ export function hangDisk(path: string): void {
   writeFileSync(`${path}.hung`, "");
 }
 
+/** The same with I/O errors instead. */
+export function failDisk(path: string): void {
+  writeFileSync(`${path}.failing`, "");
+}
+
+/** Lets the disk work again. I/O that was begun while it hung stays lost. */
+export function mendDisk(path: string): void {
+  for (const mark of ["hung", "failing"]) rmSync(`${path}.${mark}`, { force: true });
+}
+
 export interface SanlockOptions {
-  /** True where `hangDisk` is used. */
+  /** True where `hangDisk` or `failDisk` is used. */
   readonly disks_can_hang?: boolean;
   /** Calls that it works on at once, 8 by default. A join takes one of them for its whole time (max_worker_threads). */
   readonly worker_threads?: number;

@@ -1,9 +1,14 @@
-/** Many VGs on one host, and one of them on a disk that hangs. */
+/**
+ * Many VGs on one host, and one of them on a disk that hangs: a block device of the loop driver over a frozen file system, so that
+ * sanlock's I/O really waits in the kernel. Where no such device can be made, sanlock's own calls are made to lose the I/O.
+ */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { LIMITS } from "../../core/limits.ts";
+import { MIB } from "./cluster.ts";
 import { type Daemons, initVg, startDaemons, startVg } from "./daemons.ts";
-import { hangDisk } from "./sanlock-daemon.ts";
+import { makeHangingDevice } from "./loop-device.ts";
+import { hangDisk, mendDisk } from "./sanlock-daemon.ts";
 
 setDefaultTimeout(120_000);
 
@@ -13,7 +18,12 @@ const VGS = 64;
 const names = Array.from({ length: VGS }, (_, index) => `many${index}`);
 const [hung = "", ...sound] = names;
 
+/** A start waits for at least two I/O timeouts, of one second here. */
+const START_LEAST_S = 2;
+
 let daemons: Daemons;
+/** The disk of the VG `hung`. */
+let disk: { hang(): void; goOn(): void; remove(): void };
 
 /** A number of /proc/<pid>/status: threads, or memory in KiB. */
 function status(name: "Threads" | "RssAnon" | "VmRSS"): number {
@@ -25,9 +35,28 @@ beforeAll(async () => {
   daemons = await startDaemons(1, {
     sanlock: { disks_can_hang: true, worker_threads: VGS + 16 },
   });
+  disk = makeDisk();
   for (const name of names) await initVg(daemons, name, [0], 1);
 });
-afterAll(() => daemons.close());
+afterAll(async () => {
+  disk?.goOn();
+  await daemons.close();
+  disk?.remove();
+});
+
+function makeDisk(): typeof disk {
+  const { cluster } = daemons;
+  const made = makeHangingDevice(mkdtempSync("/dev/shm/lockd-hanging-"), 68 * MIB);
+  if (made.kind === "made") {
+    cluster.useDevice(hung, made.device.path);
+    return made.device;
+  }
+  console.error(
+    `NO REAL DISK THAT HANGS (${made.reason}): sanlock is made to lose its I/O on a plain file instead`,
+  );
+  const path = cluster.leaseFile(hung);
+  return { hang: () => hangDisk(path), goOn: () => mendDisk(path), remove() {} };
+}
 
 /** One lock and unlock in a VG: op_result of the lock, and how long both took. */
 async function lockOnce(vg_name: string): Promise<{ readonly result: number; readonly ms: number }> {
@@ -41,7 +70,7 @@ async function lockOnce(vg_name: string): Promise<{ readonly result: number; rea
 
 test(`${VGS} VGs are started in parallel; the one with the hung disk delays none of the others`, async () => {
   const before = { threads: status("Threads"), anon_mb: status("RssAnon") / 1024 };
-  hangDisk(daemons.cluster.leaseFile(hung));
+  disk.hang();
   let hungEnded = false;
   const began_ms = performance.now();
   const starting = startVg(daemons, 0, hung).then(
@@ -54,6 +83,8 @@ test(`${VGS} VGs are started in parallel; the one with the hung disk delays none
   await Promise.all(sound.map((name) => startVg(daemons, 0, name)));
   const took_s = (performance.now() - began_ms) / 1000;
   expect(hungEnded).toBe(false);
+  // One after the other they would take four times as long at least.
+  expect(took_s).toBeLessThan((sound.length * START_LEAST_S) / 4);
   const results = await Promise.all(sound.map(lockOnce));
   expect(results.every(({ result }) => result === 0)).toBe(true);
   // Each VG has a worker of its own, up to a bound; Bun's own threads and those for manager calls come on top.
@@ -70,17 +101,20 @@ test(`${VGS} VGs are started in parallel; the one with the hung disk delays none
 });
 
 test("a disk that hangs under a started VG delays the requests of that VG and no others", async () => {
-  const [victim = "", ...others] = sound;
-  hangDisk(daemons.cluster.leaseFile(victim));
+  // It works again, so that the VG can be started, and hangs once more.
+  disk.goOn();
+  await startVg(daemons, 0, hung);
+  expect((await lockOnce(hung)).result).toBe(0);
+  disk.hang();
   let answered = false;
-  const stuck = lockOnce(victim).then(({ result }) => {
+  const stuck = lockOnce(hung).then(({ result }) => {
     answered = true;
     return result;
   });
   await Bun.sleep(50);
   let before = 0;
   const times = await Promise.all(
-    others.map(async (name) => {
+    sound.map(async (name) => {
       const { ms, result } = await lockOnce(name);
       expect(result).toBe(0);
       if (!answered) before += 1;
