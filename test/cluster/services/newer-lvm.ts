@@ -1,6 +1,6 @@
 /**
- * An lvm newer than Debian's in a guest: what VGs with `--setlockargs persist` need (2.03.37 and later). No suite of Debian has
- * one yet, so it is taken from a tree of lvm2's sources in which `./configure --enable-lvmlockd-dlm --enable-udev_sync && make` was run.
+ * An lvm newer than Debian's in a guest: what `vgchange --persist` needs (2.03.34 and later). No suite of Debian has one
+ * yet, so it is taken from a tree of lvm2's sources in which `./configure --enable-lvmlockd-dlm --enable-udev_sync && make` was run.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
