@@ -1,5 +1,13 @@
 import { type RefusalCode, type Refused, refuse } from "../contract.ts";
-import { ERRNO, isLeaseDamaged, isNoDaemon, isStorageError, returnValueText, SANLK } from "./return-codes.ts";
+import {
+  ERRNO,
+  isCawUnusable,
+  isLeaseDamaged,
+  isNoDaemon,
+  isStorageError,
+  returnValueText,
+  SANLK,
+} from "./return-codes.ts";
 
 /** What to do when there is no daemon; said in every refusal for that reason. */
 export const NO_DAEMON =
@@ -17,6 +25,7 @@ export function refuseFor(rv: number, what: string, otherwise: RefusalCode = "EL
 function codeFor(rv: number, otherwise: RefusalCode): RefusalCode {
   if (isNoDaemon(rv)) return "EMANAGER";
   if (rv === SANLK.AIO_TIMEOUT) return "EIOTIMEOUT";
+  if (isCawUnusable(rv)) return "EPROTONOSUPPORT";
   if (isStorageError(rv)) return "ELOCKIO";
   if (isLeaseDamaged(rv)) return "ELOCKREPAIR";
   if (rv === ERRNO.EACCES || rv === ERRNO.ENODEV) return "EDEVOPEN";

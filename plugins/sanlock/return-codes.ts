@@ -25,7 +25,12 @@ export const SANLK = {
   RENEW_DEAD_EXT: -263,
   HOSTID_BUSY: -262,
   WRONG_CAW: -281,
+  CAW_CONFIG: -282,
+  CAW_OPEN: -283,
+  CAW_IOCTL: -284,
   CAW_MISCOMPARE: -285,
+  CAW_ERROR: -286,
+  CAW_ILLEGAL: -288,
 } as const;
 
 /** errno values, negated, as sanlock returns them. */
@@ -97,9 +102,9 @@ const CODES: Readonly<Record<number, readonly [name: string, meaning: string]>> 
   [-263]: ["RENEW_DEAD_EXT", "another host has declared this host dead"],
   [-280]: ["WRONG_GENERATION", "the host has another generation by now"],
   [-281]: ["WRONG_CAW", "the lease uses compare-and-write and this host does not, or the other way round"],
-  [-282]: ["CAW_CONFIG", "sanlock.conf does not allow compare-and-write"],
+  [-282]: ["CAW_CONFIG", "use_compare_and_write of sanlock.conf does not allow compare-and-write"],
   [-283]: ["CAW_OPEN", "the device could not be opened for compare-and-write"],
-  [-284]: ["CAW_IOCTL", "the device does not take compare-and-write"],
+  [-284]: ["CAW_IOCTL", "compare-and-write did not get to the device"],
   [-285]: ["CAW_MISCOMPARE", "another host got the lease at the same moment"],
   [-286]: ["CAW_ERROR", "compare-and-write failed"],
   [-287]: ["IOTYPE", "the device can't be used in this way"],
@@ -139,8 +144,15 @@ export function isStorageError(rv: number): boolean {
     rv === SANLK.LEADER_READ ||
     rv === SANLK.LEADER_WRITE ||
     rv === SANLK.DBLOCK_READ ||
-    rv === SANLK.DBLOCK_WRITE
+    rv === SANLK.DBLOCK_WRITE ||
+    rv === SANLK.CAW_IOCTL ||
+    rv === SANLK.CAW_ERROR
   );
+}
+
+/** The leases are of compare-and-write, which this host's sanlock.conf, or the device as this host has it, does not do. */
+export function isCawUnusable(rv: number): boolean {
+  return rv === SANLK.CAW_CONFIG || rv === SANLK.CAW_OPEN || rv === SANLK.CAW_ILLEGAL;
 }
 
 /** A conflict that passes as soon as the other host's attempt is over. */

@@ -65,6 +65,20 @@ describe("with acquire2", () => {
 });
 
 describe("a start", () => {
+  test("says why when this host can't use leases of compare-and-write, apart from storage that fails", async () => {
+    for (const [rv, code, why] of [
+      [SANLK.CAW_CONFIG, "EPROTONOSUPPORT", "use_compare_and_write of sanlock.conf"],
+      [SANLK.CAW_ILLEGAL, "EPROTONOSUPPORT", "the device refuses compare-and-write"],
+      [SANLK.CAW_ERROR, "ELOCKIO", "compare-and-write failed"],
+    ] as const) {
+      const { tools } = made({ addLockspace: () => rv });
+      const handle = fakeHandle(tools);
+      await handle.prepare({ repair: false });
+      const refusal = await handle.join({ adopt: "no", nodelay: false, repair: false });
+      expect(refusal).toMatchObject({ code, lm_result: rv, detail: expect.stringContaining(why) });
+    }
+  });
+
   test("tells the generation before it, and passes nodelay on", async () => {
     const flags: number[] = [];
     const { tools } = made({
