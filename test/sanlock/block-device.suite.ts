@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { wireResult } from "../../core/errors.ts";
 import { resultOf } from "../rig/replies.ts";
 import { MIB } from "./cluster.ts";
-import { type Client, type Daemons, startDaemons, startVg } from "./daemons.ts";
+import { type Daemons, startDaemons, startVg } from "./daemons.ts";
 import { makeLoopDevice } from "./loop-device.ts";
 
 setDefaultTimeout(60_000);
@@ -29,16 +29,12 @@ const nameOf = ({ sector_size_bytes, align_mb }: Size): string => `disk${sector_
 const LEASES = 69;
 
 let daemons: Daemons;
-let first: Client;
-let second: Client;
 /** Why there are no block devices with this sector size; "" when there are. */
 const impossible = new Map<number, string>();
 const removing: (() => void)[] = [];
 
 beforeAll(async () => {
   daemons = await startDaemons(2);
-  first = await daemons.client(0);
-  second = await daemons.client(1);
   for (const size of SIZES) {
     const vg_name = nameOf(size);
     const file = join(daemons.cluster.directory, `${vg_name}.image`);
@@ -63,6 +59,8 @@ const lvKeys = (vg_name: string) => ({
 });
 
 async function useOnBothHosts(size: Size): Promise<void> {
+  const first = await daemons.client(0);
+  const second = await daemons.client(1);
   const vg_name = nameOf(size);
   const made = await first.ask("init_vg", {
     vg_name,
@@ -86,7 +84,8 @@ async function useOnBothHosts(size: Size): Promise<void> {
     ["lock_vg", { vg_name }],
     ["lock_lv", { ...lvKeys(vg_name), lv_lock_args, opts: "persistent" }],
   ] as const) {
-    expect(await first.result(request, { ...keys, mode: "ex" })).toBe(0);
+    const locked = await first.ask(request, { ...keys, mode: "ex" });
+    expect([resultOf(locked), locked.get("detail")]).toEqual([0, undefined]);
     expect(await second.result(request, { ...keys, mode: "ex", max_retries: 0 })).toBe(wireResult("EAGAIN"));
     expect(await first.result(request, { ...keys, mode: "un" })).toBe(0);
     expect(await second.result(request, { ...keys, mode: "ex" })).toBe(0);
@@ -98,7 +97,7 @@ describe("a VG on a block device", () => {
   for (const size of SIZES) {
     const { sector_size_bytes, align_mb, lease_mb } = size;
     const asked = align_mb === 0 ? "" : `, asked for ${align_mb} MiB`;
-    test(`with ${sector_size_bytes}-byte sectors${asked}: leases of ${lease_mb} MiB, used by two hosts`, async () => {
+    test.concurrent(`with ${sector_size_bytes}-byte sectors${asked}: leases of ${lease_mb} MiB, used by two hosts`, async () => {
       const reason = impossible.get(sector_size_bytes);
       if (reason !== "") {
         console.error(`NOT TESTED: no block device with ${sector_size_bytes}-byte sectors here (${reason})`);

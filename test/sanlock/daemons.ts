@@ -24,7 +24,8 @@ export interface Client {
 export interface Daemons {
   readonly cluster: Cluster;
   readonly daemons: RunningDaemon[];
-  client(host: number): Promise<Client>;
+  /** `deadline_ms` for one that is to wait longer than the rig's deadline for a reply. */
+  client(host: number, deadline_ms?: number): Promise<Client>;
   /** kill -9 of an lvmlockd; `restart` starts the next one. */
   kill(host: number): Promise<void>;
   /** Kills an lvmlockd without a goodbye, when it still runs, and starts another one over the same files. */
@@ -90,7 +91,7 @@ sanlock {
   return {
     cluster,
     daemons,
-    client: async (host) => clientOf(await connectAndGreet(at(host).socket_path)),
+    client: async (host, deadline_ms) => clientOf(await connectAndGreet(at(host).socket_path), deadline_ms),
     kill: (host) => at(host).destroy(),
     async restart(host) {
       await at(host).destroy();
@@ -104,13 +105,14 @@ sanlock {
 }
 
 /** The requests of lvm over a connection. */
-export function clientOf(connection: Connection): Client {
+export function clientOf(connection: Connection, deadline_ms?: number): Client {
   const ask = async (
     request: string,
     keys: Readonly<Record<string, string | number>> = {},
   ): Promise<ReplyFields> => {
     const sent = encodeRequest({ request, keys: { cmd: "test", pid: process.pid, opts: "none", ...keys } });
-    return parseReply(await connection.ask(sent));
+    connection.send(sent);
+    return parseReply(await connection.reply(deadline_ms));
   };
   return {
     ask,
@@ -186,7 +188,7 @@ export async function createVg(
   vg_uuid?: string,
 ): Promise<void> {
   await initVg(daemons, vg_name, hosts);
-  await Promise.all(hosts.map((host) => startVg(daemons, host, vg_name, vg_uuid)));
+  await Promise.all(hosts.map((host) => startVg(daemons, host, vg_name, undefined, vg_uuid)));
 }
 
 /** Makes a VG, with room for `lvs` LVs, without starting it. */

@@ -1,5 +1,5 @@
 /** Real block devices for leases: files behind Linux's loop driver, with sectors of 512 or 4096 bytes, that can be made to hang. */
-import { existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 export interface LoopDevice {
@@ -49,13 +49,14 @@ export interface HangingDevice extends LoopDevice {
  * A loop device over a file in a file system of its own. While that is frozen (fsfreeze) the loop driver's thread waits inside the
  * kernel for its first write, and everything that was asked for later, reads too, waits behind it.
  */
-export function makeHangingDevice(directory: string, size_bytes: number): LoopAnswer<HangingDevice> {
+export function makeHangingDevice(size_bytes: number): LoopAnswer<HangingDevice> {
+  const directory = mkdtempSync("/dev/shm/lockd-hanging-");
   const mounted = join(directory, "frozen");
-  mkdirSync(mounted, { recursive: true });
+  mkdirSync(mounted);
   const image = join(directory, "frozen.ext4");
   writeFileSync(image, "");
   truncateSync(image, size_bytes + 64 * 1024 * 1024);
-  const undo: (() => void)[] = [() => rmSync(image, { force: true })];
+  const undo: (() => void)[] = [() => rmSync(directory, { recursive: true })];
   const fail = (reason: string): LoopAnswer<HangingDevice> => {
     for (const step of undo.toReversed()) step();
     return { kind: "impossible", reason };

@@ -15,7 +15,8 @@ const HELD_MODES = ["sh", "ex"] as const;
 const MODES: readonly Mode[] = ["un", "sh", "ex"];
 
 let daemons: Daemons;
-let clients: readonly [Client, Client];
+/** A client on each host for each target, because a client's answers come in the order of its requests. */
+const clients = new Map<Target, readonly [Client, Client]>();
 /** The lock args of the two LVs by their names. */
 const lv_lock_args = new Map<string, string>();
 
@@ -67,14 +68,19 @@ const ROLES = [
 ] as const;
 type Host = 1 | 2;
 
-const at = (host: Host): Client => clients[host - 1] as Client;
+function at(host: Host, target: Target): Client {
+  const client = clients.get(target)?.[host - 1];
+  if (client === undefined) throw new RangeError(`no client of host ${host} for ${target.name}`);
+  return client;
+}
 
 beforeAll(async () => {
   daemons = await startDaemons(2);
   await createVg(daemons, "vg0", [0, 1]);
-  clients = [await daemons.client(0), await daemons.client(1)];
+  for (const target of TARGETS) clients.set(target, [await daemons.client(0), await daemons.client(1)]);
+  const maker = await daemons.client(0);
   for (const lv_name of ["kept", "passing"]) {
-    const made = await at(1).ask("init_lv", {
+    const made = await maker.ask("init_lv", {
       ...NAMES,
       lv_name,
       lv_uuid: `uuid-${lv_name}`,
@@ -87,8 +93,8 @@ beforeAll(async () => {
 afterAll(() => daemons.close());
 
 /** Asks as lvm does, which lets lvmlockd try again for some seconds. */
-const ask = (host: Host, { request, keys }: Target, mode: Mode): Promise<ReplyFields> =>
-  at(host).ask(request, { ...keys(), mode });
+const ask = (host: Host, target: Target, mode: Mode): Promise<ReplyFields> =>
+  at(host, target).ask(target.request, { ...target.keys(), mode });
 
 const want = async (host: Host, target: Target, mode: Mode): Promise<number> =>
   resultOf(await ask(host, target, mode));
@@ -96,7 +102,7 @@ const want = async (host: Host, target: Target, mode: Mode): Promise<number> =>
 /** Asks for what the other host is in the way of. lvmlockd tries again for a second, in which nothing may change. */
 async function wantInVain(host: Host, target: Target, mode: Mode, owner: Host): Promise<void> {
   const { request, keys } = target;
-  const reply = await at(host).ask(request, { ...keys(), mode, max_retries: 0 });
+  const reply = await at(host, target).ask(request, { ...keys(), mode, max_retries: 0 });
   expect([resultOf(reply), reply.get("owner_host_id"), reply.get("owner_generation")]).toEqual([
     AGAIN,
     owner,
@@ -107,8 +113,9 @@ async function wantInVain(host: Host, target: Target, mode: Mode, owner: Host): 
 }
 
 /** The mode in which lvmlockd of a host has the lock on its books. */
-async function held(host: Host, { row }: Target): Promise<Mode> {
-  const report = await reportOf(at(host));
+async function held(host: Host, target: Target): Promise<Mode> {
+  const { row } = target;
+  const report = await reportOf(at(host, target));
   const modes = report.lock.filter((lock) => lock.kind === row.kind && lock.lv_name === row.lv_name);
   expect(modes.length).toBeLessThan(2);
   return modes[0]?.mode ?? "un";
@@ -128,60 +135,97 @@ async function release(target: Target, ...hosts: readonly Host[]): Promise<void>
   expect(await both(target)).toEqual(["un", "un"]);
 }
 
-for (const target of TARGETS) {
-  for (const { holder, other } of ROLES) {
-    describe(`${target.name}, which host ${holder} has`, () => {
-      for (const had of MODES) {
-        for (const wanted of HELD_MODES) {
-          const compatible = had === "un" || (had === "sh" && wanted === "sh");
-          test(`${had}: host ${other} gets ${wanted} ${compatible ? "at once" : "only after its release"}`, async () => {
-            if (had !== "un") expect(await want(holder, target, had)).toBe(0);
-            if (!compatible) {
-              await wantInVain(other, target, wanted, holder);
-              await expectHeld(target, holder, had, "un");
-              await release(target, holder);
-            }
-            expect(await want(other, target, wanted)).toBe(0);
-            await expectHeld(target, holder, compatible ? had : "un", wanted);
-            await release(target, other, ...(compatible && had !== "un" ? [holder] : []));
-          });
-        }
+interface Case {
+  readonly name: string;
+  run(target: Target, holder: Host, other: Host): Promise<void>;
+}
 
-        test(`${had}: host ${other}, which has nothing, has nothing to release, and takes nothing from host ${holder}`, async () => {
-          if (had !== "un") expect(await want(holder, target, had)).toBe(0);
-          expect(await want(other, target, "un")).toBe(wireResult("ENOENT"));
-          await expectHeld(target, holder, had, "un");
-          if (had !== "un") await release(target, holder);
-        });
-      }
-
-      test(`sh: it becomes ex while nobody else has it, which keeps host ${other} out, and sh again, which lets it in`, async () => {
-        expect(await want(holder, target, "sh")).toBe(0);
-        expect(await want(holder, target, "ex")).toBe(0);
-        await expectHeld(target, holder, "ex", "un");
-        await wantInVain(other, target, "sh", holder);
-        await wantInVain(other, target, "ex", holder);
-        expect(await want(holder, target, "sh")).toBe(0);
-        await expectHeld(target, holder, "sh", "un");
-        await wantInVain(other, target, "ex", holder);
-        expect(await want(other, target, "sh")).toBe(0);
-        await expectHeld(target, holder, "sh", "sh");
-        await release(target, holder, other);
-      });
-
-      test(`sh: it does not become ex while host ${other} has it sh, whoever asks, and does when that one has gone`, async () => {
-        expect(await want(holder, target, "sh")).toBe(0);
-        expect(await want(other, target, "sh")).toBe(0);
-        for (const host of [holder, other] as const) {
-          expect(await want(host, target, "ex")).toBe(AGAIN);
-          await expectHeld(target, holder, "sh", "sh");
-        }
-        expect(await want(other, target, "un")).toBe(0);
-        expect(await want(holder, target, "ex")).toBe(0);
-        await expectHeld(target, holder, "ex", "un");
-        await wantInVain(other, target, "sh", holder);
+function pair(had: Mode, wanted: "sh" | "ex"): Case {
+  const compatible = had === "un" || (had === "sh" && wanted === "sh");
+  return {
+    name: `held ${had} here: the other host gets ${wanted} ${compatible ? "at once" : "only after its release"}`,
+    async run(target, holder, other) {
+      if (had !== "un") expect(await want(holder, target, had)).toBe(0);
+      if (!compatible) {
+        await wantInVain(other, target, wanted, holder);
+        await expectHeld(target, holder, had, "un");
         await release(target, holder);
-      });
-    });
-  }
+      }
+      expect(await want(other, target, wanted)).toBe(0);
+      await expectHeld(target, holder, compatible ? had : "un", wanted);
+      await release(target, other, ...(compatible && had !== "un" ? [holder] : []));
+    },
+  };
+}
+
+const nothingToRelease = (had: Mode): Case => ({
+  name: `held ${had} here: the other host, which has nothing, has nothing to release, and takes nothing away`,
+  async run(target, holder, other) {
+    if (had !== "un") expect(await want(holder, target, had)).toBe(0);
+    expect(await want(other, target, "un")).toBe(wireResult("ENOENT"));
+    await expectHeld(target, holder, had, "un");
+    if (had !== "un") await release(target, holder);
+  },
+});
+
+const CONVERSIONS: readonly Case[] = [
+  {
+    name: "held sh here alone: it becomes ex, which keeps the other host out, and sh again, which lets it in",
+    async run(target, holder, other) {
+      expect(await want(holder, target, "sh")).toBe(0);
+      expect(await want(holder, target, "ex")).toBe(0);
+      await expectHeld(target, holder, "ex", "un");
+      await wantInVain(other, target, "sh", holder);
+      await wantInVain(other, target, "ex", holder);
+      expect(await want(holder, target, "sh")).toBe(0);
+      await expectHeld(target, holder, "sh", "un");
+      await wantInVain(other, target, "ex", holder);
+      expect(await want(other, target, "sh")).toBe(0);
+      await expectHeld(target, holder, "sh", "sh");
+      await release(target, holder, other);
+    },
+  },
+  {
+    name: "held sh by both: neither can make it ex, and the one that is left can",
+    async run(target, holder, other) {
+      expect(await want(holder, target, "sh")).toBe(0);
+      expect(await want(other, target, "sh")).toBe(0);
+      for (const host of [holder, other]) {
+        expect(await want(host, target, "ex")).toBe(AGAIN);
+        await expectHeld(target, holder, "sh", "sh");
+      }
+      expect(await want(other, target, "un")).toBe(0);
+      expect(await want(holder, target, "ex")).toBe(0);
+      await expectHeld(target, holder, "ex", "un");
+      await wantInVain(other, target, "sh", holder);
+      await release(target, holder);
+    },
+  },
+];
+
+const CASES: readonly Case[] = [
+  ...MODES.flatMap((had) => [...HELD_MODES.map((wanted) => pair(had, wanted)), nothingToRelease(had)]),
+  ...CONVERSIONS,
+];
+
+/** The end of the last test of a target: its tests come one after the other, those of different targets beside each other. */
+const lastOf = new Map<Target, Promise<void>>();
+
+function inTurn(target: Target, run: () => Promise<void>): Promise<void> {
+  const turn = (lastOf.get(target) ?? Promise.resolve()).then(run);
+  // A test that fails is told as that one; the next ones are tried all the same.
+  lastOf.set(
+    target,
+    turn.catch(() => {}),
+  );
+  return turn;
+}
+
+for (const { holder, other } of ROLES) {
+  describe(`on host ${holder}`, () => {
+    for (const { name, run } of CASES) {
+      for (const target of TARGETS)
+        test.concurrent(`${target.name}, ${name}`, () => inTurn(target, () => run(target, holder, other)));
+    }
+  });
 }
