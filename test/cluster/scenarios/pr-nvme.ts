@@ -1,5 +1,6 @@
 /** Persistent reservations on NVMe: two hosts attached to a namespace of Linux's own target, over TCP. */
 import { scenario } from "../scenario.ts";
+import { killLvmlockd, startLvmlockd } from "../services/lvmlockd.ts";
 import { startNvmeStorage } from "../services/nvme-storage.ts";
 import {
   bringBoth,
@@ -13,11 +14,22 @@ import {
 } from "../services/reservation-rules.ts";
 import { refusedReservation, reservation } from "../services/reservations.ts";
 
+/** The first host's key, as scsi-pr makes it of its host_id. */
+const VG_KEY_A = "0x1000000000000001";
+
 export default scenario(
   "pr-nvme",
-  { about: "Every persistent reservation command on NVMe, from two hosts, beside nvme-cli.", guests: 3 },
+  {
+    about: "Every persistent reservation command on NVMe, from two hosts, beside nvme-cli; a VG of scsi-pr.",
+    guests: 3,
+  },
   async ({ cluster, step }) => {
-    const lab = await cluster({ hosts: 2, disks: [], image: "forky" });
+    const lab = await cluster({
+      hosts: 2,
+      disks: [],
+      image: "forky",
+      lvm_conf: { devices: { use_devicesfile: 0, global_filter: ["a|^/dev/nvme|", "r|.*|"] } },
+    });
     const [a, b] = [lab.host(1), lab.host(2)];
     const storage = await startNvmeStorage(lab);
     const device = await storage.connect(a);
@@ -69,6 +81,32 @@ export default scenario(
       for (let time = 0; time < 4; time += 1)
         await a.refused(`dd if=/dev/zero of=${device} bs=4k count=1 oflag=direct 2>/dev/null`, /^$/);
     });
+    await step(
+      "scsi-pr has a VG on it, through both controllers, until another host takes it over",
+      async () => {
+        await reservation(b, device, "clear", { key: KEY_B });
+        for (const host of [a, b]) {
+          await host.write("/etc/lvm/lvmlockd.conf", 'lock_managers {\n\tdlm = "scsi-pr"\n}\n');
+          await startLvmlockd(host, { arguments: "" });
+        }
+        await a.must(`vgcreate --shared --locktype dlm vg0 ${device} && lvcreate -aey -n lv0 -L 8M vg0`);
+        const write = "dd if=/dev/zero of=/dev/vg0/lv0 bs=4k count=1 oflag=direct";
+        for (let time = 0; time < 4; time += 1) await a.must(write);
+        await b.refused("vgchange --lockstart vg0", /VG vg0 start failed: -16/);
+        await killLvmlockd(a);
+        await startLvmlockd(a, { arguments: "" });
+        await a.until("lvmlockctl --info | grep -q 'LK LV ex'", { timeout_ms: 30_000 });
+        await b.must(`lvmlockctl takeover vg0 --yes --removekey ${VG_KEY_A}`, { timeout_ms: 60_000 });
+        await a.refused(write, /error writing/);
+        await a.until("lvmlockctl --dump | grep -q 'taken over by key 0x1000000000000002'", {
+          timeout_ms: 20_000,
+        });
+        await b.must(`lvchange -aey vg0/lv0 && ${write} && lvremove -y vg0 && vgremove vg0`);
+        const { keys } = await reservation(b, device, "readKeys");
+        want("keys", keys, []);
+        await a.must("dmsetup remove --force vg0-lv0; lvmlockctl --drop vg0");
+      },
+    );
     await step("a namespace that was disconnected is gone", async () => {
       await storage.disconnect(a);
       await refusedReservation(a, device, "gone", "readKeys");
