@@ -68,6 +68,9 @@ const gone: Result = { rc: 255, stdout: "", stderr: "the host went away", elapse
 export async function openAgent(path: string, alive: () => boolean): Promise<Agent> {
   const socket: Socket = await connectWhenThere(path, alive);
   const waiting = new Map<string, (result: Result) => void>();
+  // A snapshot can have the guest's agent in it that is just about to remove what belonged to the first command of that life. Clones
+  // whose first command had the same id lost their script to it (seen: status 127, and nothing said).
+  const life = crypto.randomUUID().slice(0, 8);
   let count = 0;
   const read = answerReader((header, stdout, stderr) => {
     waiting.get(header.id)?.({ rc: header.rc, stdout, stderr, elapsed_ms: header.elapsed_ms });
@@ -80,7 +83,7 @@ export async function openAgent(path: string, alive: () => boolean): Promise<Age
 
   const run = async (script: string, timeout_ms: number): Promise<Result> => {
     if (socket.destroyed) return gone;
-    const id = `c${++count}`;
+    const id = `${life}-${++count}`;
     const { promise, resolve } = Promise.withResolvers<Result>();
     waiting.set(id, resolve);
     const late = setTimeout(
