@@ -72,8 +72,15 @@ export default scenario(
     });
     await step("the next daemon takes the VG up from the one that was killed", async () => {
       await killLvmlockd(a);
+      // Another host registers meanwhile and holds nothing: that is reported, and no reason to take the VG's LVs offline.
+      await b.must(`sg_persist -n --out --register --param-sark=${KEY_2} /dev/sda`);
       await startLvmlockd(a, { arguments: "" });
       await a.until("lvmlockctl --info | grep -q 'LK LV ex'", { timeout_ms: 30_000 });
+      await a.must(`lvmlockctl --dump | grep -q 'registered by key ${KEY_2} (host_id 2) as well'`);
+      await a.must(`lvmpersist remove --ourkey ${KEY_1} --removekey ${KEY_2} --vg vg0`);
+      // The removal is news to its nexus, which the next command is answered with.
+      await b.run("sg_persist -n -k /dev/sda");
+      assert.deepEqual((await reservationSeen(b)).slice(0, 2), [KEY_1, KEY_1]);
       await a.must(writeLv("next daemon"));
     });
     await step("a take-over cuts off both paths", async () => {
