@@ -4,7 +4,7 @@ import { conformance } from "../../plugins/conformance/suite.ts";
 import type { InitVgCall, LockManager, RenameVgCall } from "../../plugins/contract.ts";
 import definition from "../../plugins/sanlock/plugin.ts";
 import { type Cluster, LOCK_LV, startCluster } from "./cluster.ts";
-import { remoteManager, type TestHost } from "./host.ts";
+import { managerOn, type TestHost } from "./host.ts";
 
 conformance("sanlock", {
   definition,
@@ -28,7 +28,7 @@ conformance("sanlock", {
 
 /** Does what lvm does around these calls: the lock LV is there before init_vg, and has its new name before rename_vg. */
 function withLockLvs(cluster: Cluster, host: TestHost, made: string[]): LockManager {
-  const manager = remoteManager(host);
+  const manager = managerOn(host);
   return {
     ...manager,
     initVg(call: InitVgCall) {

@@ -1,6 +1,6 @@
 import type { LockspaceMethod, ManagerAnswer, ManagerMethod } from "../../core/locking/api.ts";
-import type { LockspaceIdentity } from "../../plugins/contract.ts";
 import type { HostNews } from "../../plugins/host/host.ts";
+import type { RemoteLockspace } from "../rig/remote-manager.ts";
 import type { CounterDone, CounterTask } from "./counter.ts";
 
 /** Counts under a lock in the host process itself; answered with `counted`. */
@@ -17,7 +17,7 @@ export interface HostAsk {
   readonly method: LockspaceMethod | ManagerMethod;
   readonly args: object;
   /** Null for a call to the manager itself. */
-  readonly lockspace: { readonly key: number; readonly identity: LockspaceIdentity } | null;
+  readonly lockspace: RemoteLockspace | null;
 }
 
 /** What a host process tells. */

@@ -1,7 +1,9 @@
 import { join } from "node:path";
-import type { LockspaceMethod, ManagerAnswer, ManagerMethod } from "../../core/locking/api.ts";
-import type { LockManager, LockspaceHandle, LockspaceIdentity } from "../../plugins/contract.ts";
+import type { ManagerAnswer } from "../../core/locking/api.ts";
+import type { LockManager } from "../../plugins/contract.ts";
 import type { HostNews } from "../../plugins/host/host.ts";
+import { SANLOCK_METHODS } from "../rig/member.ts";
+import { type AskRemote, remoteManager } from "../rig/remote-manager.ts";
 import type { CounterDone, CounterTask } from "./counter.ts";
 import {
   type CounterAsk,
@@ -19,13 +21,7 @@ export interface TestHost {
   readonly pid: number;
   readonly news: readonly HostNews[];
   readonly logged: readonly string[];
-  manager(method: ManagerMethod, args?: object): Promise<ManagerAnswer>;
-  on(
-    key: number,
-    identity: LockspaceIdentity,
-    method: LockspaceMethod,
-    args?: object,
-  ): Promise<ManagerAnswer>;
+  readonly ask: AskRemote;
   /** Counts in the host process. `rounds` of the returned object is up to date while it runs, and stays when it is killed. */
   count(task: CounterTask): Counting;
   /** Ends it without a goodbye; calls that wait for an answer get a refusal. */
@@ -81,11 +77,7 @@ export async function startHost(sanlock: SanlockDaemon, options: HostOptions): P
     },
   });
   await ready;
-  const ask = (
-    method: HostAsk["method"],
-    args: object,
-    lockspace: HostAsk["lockspace"],
-  ): Promise<ManagerAnswer> => {
+  const ask: AskRemote = (method, args, lockspace) => {
     const id = ++last_id;
     const { promise, resolve: answered } = Promise.withResolvers<ManagerAnswer>();
     waiting.set(id, answered);
@@ -96,8 +88,7 @@ export async function startHost(sanlock: SanlockDaemon, options: HostOptions): P
     pid: child.pid,
     news,
     logged,
-    manager: (method, args = {}) => ask(method, args, null),
-    on: (key, identity, method, args = {}) => ask(method, args, { key, identity }),
+    ask,
     count(task) {
       const id = ++last_id;
       const { promise: done, resolve: settle } = Promise.withResolvers<CounterDone>();
@@ -116,43 +107,5 @@ export async function startHost(sanlock: SanlockDaemon, options: HostOptions): P
   };
 }
 
-const LOCKSPACE_METHODS = [
-  "prepare",
-  "join",
-  "leave",
-  "lock",
-  "convert",
-  "unlock",
-  "hosts",
-  "status",
-  "findFreeLock",
-  "freeLv",
-  "setGlobalLock",
-  "hasGlobalLock",
-  "allowLockArgs",
-  "setHostDead",
-] as const satisfies readonly LockspaceMethod[];
-const MANAGER_METHODS = ["isRunning", "initVg", "initLv", "renameVg", "setLockArgs"] as const;
-
-let last_key = 0;
-
-/** Keys of lockspaces are unique for each start, as in the core. */
-export const nextKey = (): number => ++last_key;
-
-/** A lockspace of the host as the contract has it. */
-export function remoteHandle(host: TestHost, key: number, identity: LockspaceIdentity): LockspaceHandle {
-  const on = LOCKSPACE_METHODS.map((method) => [
-    method,
-    (args: object) => host.on(key, identity, method, args),
-  ]);
-  return Object.fromEntries(on) as LockspaceHandle;
-}
-
 /** The host's manager as the contract has it. */
-export function remoteManager(host: TestHost): LockManager {
-  const methods = MANAGER_METHODS.map((method) => [method, (args: object) => host.manager(method, args)]);
-  return {
-    ...(Object.fromEntries(methods) as Omit<LockManager, "openLockspace">),
-    openLockspace: (identity) => remoteHandle(host, nextKey(), identity),
-  };
-}
+export const managerOn = (host: TestHost): LockManager => remoteManager(host.ask, SANLOCK_METHODS);
