@@ -3,72 +3,22 @@ import assert from "node:assert/strict";
 import { PERSIST_EXIT } from "../../../cli/lvmpersist/exit.ts";
 import type { Host } from "../lab/host.ts";
 import type { Disk } from "../lab/shared-disk.ts";
-import { type Steps, scenario } from "../scenario.ts";
-import { type Storage, startStorage } from "../services/lio.ts";
-
-/** Keys of lvm's making: of host_id 1 and 2, generation 1, and host 2's next one. */
-const KEY_A = "0x1000000000010001";
-const KEY_B = "0x1000000000010002";
-const KEY_B2 = "0x1000000000020002";
-
-const LUNS = 3;
-
-interface World {
-  readonly a: Host;
-  readonly b: Host;
-  readonly storage: Storage;
-  readonly disks: readonly Disk[];
-  /** "--device /dev/sda --device …", the same on both hosts. */
-  readonly all: string;
-  readonly step: Steps["step"];
-}
-
-interface DeviceRow {
-  readonly device: string;
-  readonly status: string;
-  readonly result: string;
-  readonly keys: readonly string[] | null;
-  readonly reservation: string | null;
-  readonly holder: string;
-  readonly ptpl: number | null;
-}
-
-/** Runs lvmpersist and wants this exit status. */
-async function persist(host: Host, words: string, exit_status: number = PERSIST_EXIT.ok): Promise<string> {
-  const { rc, stdout, stderr } = await host.run(`lvmpersist ${words} </dev/null`);
-  assert.equal(rc, exit_status, `lvmpersist ${words} on ${host.name}: ${rc}\n${stdout}${stderr}`);
-  return stdout + stderr;
-}
-
-async function rows(host: Host, devices: string): Promise<readonly DeviceRow[]> {
-  const { stdout } = await host.must(`lvmpersist read ${devices} --reportformat json_std`);
-  return JSON.parse(stdout).report[0].device as readonly DeviceRow[];
-}
-
-/** Every device has these keys and this reservation, as sg_persist, which is not ours, reads them. */
-async function expectOnAll({ a, disks }: World, keys: readonly string[], type: RegExp | null): Promise<void> {
-  for (const { path } of disks) {
-    // sg_persist takes a unit attention for the answer, and a host whose key was removed has some waiting.
-    const script = `sg_persist -n -i -k ${path} && sg_persist -n -i -r ${path}`;
-    const { stdout } = await a.until(script, { timeout_ms: 30_000 });
-    const found = [...stdout.matchAll(/^ +(0x[0-9a-f]+)$/gm)].map(([, key]) => key).sort();
-    assert.deepEqual(found, [...keys].sort(), `keys of ${path}`);
-    assert.match(stdout, type ?? /there is NO reservation held/);
-  }
-}
-
-async function writes(host: Host, path: string): Promise<boolean> {
-  const { rc } = await host.run(
-    `dd if=/dev/zero of=${path} bs=4096 count=1 seek=8 oflag=direct conv=notrunc`,
-  );
-  return rc === 0;
-}
-
-async function expectWrites({ a, b, disks }: World, by_a: boolean, by_b: boolean): Promise<void> {
-  for (const { path } of disks) {
-    assert.deepEqual([await writes(a, path), await writes(b, path)], [by_a, by_b], `writes to ${path}`);
-  }
-}
+import { scenario } from "../scenario.ts";
+import { startStorage } from "../services/lio.ts";
+import { atATerminal } from "./lvmpersist/at-a-terminal.ts";
+import { badInput } from "./lvmpersist/bad-input.ts";
+import { goneInTheMiddle, killedAnywhere, partialFailure } from "./lvmpersist/faults.ts";
+import {
+  expectOnAll,
+  expectWrites,
+  KEY_A,
+  KEY_B,
+  KEY_B2,
+  LUNS,
+  persist,
+  rows,
+  type World,
+} from "./lvmpersist/world.ts";
 
 async function oneHost(world: World): Promise<void> {
   const { a, b, all, step } = world;
@@ -192,102 +142,6 @@ async function everyType(world: World): Promise<void> {
   }
 }
 
-/** Every ioctl of a run is a place to be killed at; the next start has to heal what that leaves. */
-async function killedAnywhere({ a, step, disks }: World): Promise<void> {
-  const device = `--device ${disks[0]?.path}`;
-  await step("a start that is killed before any of its commands is completed by the next one", async () => {
-    const states = new Set<string>();
-    for (let at = 1; ; at++) {
-      const { rc } = await a.run(
-        `strace -f -o /dev/null -P ${disks[0]?.path} -e trace=ioctl -e inject=ioctl:signal=KILL:when=${at} ` +
-          `lvmpersist start --ourkey ${KEY_A} ${device} </dev/null`,
-      );
-      if (rc === 0) break;
-      const [row] = await rows(a, device);
-      states.add(`${row?.keys?.length} ${row?.reservation}`);
-      await persist(a, `start --ourkey ${KEY_A} ${device}`);
-      await persist(a, `stop --ourkey ${KEY_A} ${device}`);
-      assert.ok(at < 50, "a start has fewer commands than that");
-    }
-    assert.deepEqual([...states].sort(), ["0 none", "1 WE", "1 none"], "the states that it was killed in");
-    await persist(a, `stop --ourkey ${KEY_A} ${device}`);
-  });
-}
-
-async function partialFailure(world: World): Promise<void> {
-  const { a, all, step, disks } = world;
-  const lost = disks[2]?.path ?? "";
-  // Several disks get their commands through their sg devices, by write(2); ioctl is for one that has none.
-  const { stdout: generic } = await a.must(`ls /sys/block/${lost.split("/").at(-1)}/device/scsi_generic`);
-  /** lvmpersist with the commands of the last disk failing from the one with this number on. */
-  const failing = (when: string, words: string): string =>
-    `strace -f -o /dev/null -P ${lost} -P /dev/${generic.trim()} -e trace=ioctl,write ` +
-    `-e inject=ioctl,write:error=EIO:when=${when} lvmpersist ${words} ${all} </dev/null`;
-  await step("a start that one device does not take is undone on the others, wherever it fails", async () => {
-    let hasBeenUndone = 0;
-    for (let at = 1; ; at++) {
-      const { rc, stdout } = await a.run(
-        failing(String(at), `start --ourkey ${KEY_A} --reportformat json_std`),
-      );
-      const { device } = JSON.parse(stdout).report[0] as { device: readonly DeviceRow[] };
-      if (device.every((row) => row.status === "ok")) break;
-      assert.notEqual(rc, PERSIST_EXIT.ok);
-      if (device[0]?.result === "undone") hasBeenUndone++;
-      for (const row of await rows(a, all)) {
-        const said = device.find((one) => one.device === row.device);
-        if (said?.result !== "left") assert.deepEqual([row.keys, row.reservation], [[], "none"], row.device);
-      }
-      await persist(a, `clear --ourkey ${KEY_A} ${all}`);
-      assert.ok(at < 50, "a start has fewer commands than that");
-    }
-    assert.ok(hasBeenUndone >= 2, "some failures came after the other devices had been changed");
-    await persist(a, `stop --ourkey ${KEY_A} ${all}`);
-  });
-  await step("a host that was started stays so when a start with one more device fails", async () => {
-    const started = disks
-      .slice(0, 2)
-      .map(({ path }) => `--device ${path}`)
-      .join(" ");
-    await persist(a, `start --ourkey ${KEY_A} ${started}`);
-    const { rc } = await a.run(failing("9+", `start --ourkey ${KEY_A}`));
-    assert.equal(rc, PERSIST_EXIT.partial);
-    for (const row of await rows(a, started)) assert.deepEqual([row.keys, row.reservation], [[KEY_A], "WE"]);
-    await persist(a, `start --ourkey ${KEY_A} ${all}`);
-    await persist(a, `stop --ourkey ${KEY_A} ${all}`);
-  });
-}
-
-/** Writes a partition table with one partition by hand, because the guests have no program for it. */
-function partitionScript(path: string): string {
-  const entry = String.raw`\x00\x00\x00\x00\x83\x00\x00\x00\x00\x08\x00\x00\x00\x20\x00\x00`;
-  return `( head -c 446 /dev/zero; printf '${entry}'; head -c 48 /dev/zero; printf '\\x55\\xaa' ) |
-dd of=${path} bs=512 2>/dev/null && blockdev --rereadpt ${path} && udevadm settle && test -b ${path}1`;
-}
-
-async function badDevices({ a, step, disks }: World): Promise<void> {
-  const path = disks[0]?.path ?? "";
-  await step("what is no whole disk is refused with a sentence of its own", async () => {
-    await a.must(
-      "modprobe loop && truncate -s 8M /tmp/image && losetup /dev/loop0 /tmp/image && mkdir -p /tmp/directory",
-    );
-    for (const device of ["/dev/loop0", "/tmp/directory", "/dev/null", "/dev/vda"]) {
-      const said = await persist(a, `start --ourkey ${KEY_A} --device ${device}`, PERSIST_EXIT.unsupported);
-      assert.ok(said.includes(device));
-    }
-    await a.must(partitionScript(path));
-    assert.match(
-      await persist(a, `start --ourkey ${KEY_A} --device ${path}1`, PERSIST_EXIT.unsupported),
-      /partition/,
-    );
-    await a.must(`dd if=/dev/zero of=${path} bs=512 count=1 2>/dev/null; blockdev --rereadpt ${path}`);
-    await persist(a, `start --ourkey ${KEY_A} --device /dev/sdzz`, PERSIST_EXIT.device);
-    const { rc } = await a.run(
-      `setpriv --reuid 65534 --clear-groups lvmpersist start --ourkey 0x1 --device ${path}`,
-    );
-    assert.equal(rc, PERSIST_EXIT.failure);
-  });
-}
-
 async function powerLoss(world: World): Promise<void> {
   const { a, b, all, step, storage } = world;
   await step("--ptpl lets the reservation outlive a loss of power of the array", async () => {
@@ -305,7 +159,8 @@ async function powerLoss(world: World): Promise<void> {
 export default scenario(
   "pr-lvmpersist",
   {
-    about: "lvmpersist on real SCSI: every command, two hosts, killed anywhere, devices that fail.",
+    about:
+      "lvmpersist on real SCSI: every command, two hosts, killed anywhere, devices that fail or go, people at a terminal.",
     guests: 3,
     timeout_ms: 1_800_000,
   },
@@ -322,7 +177,9 @@ export default scenario(
     await everyType(world);
     await partialFailure(world);
     await killedAnywhere(world);
-    await badDevices(world);
+    await badInput(world);
+    await atATerminal(world);
+    await goneInTheMiddle(world);
     await powerLoss(world);
   },
 );
