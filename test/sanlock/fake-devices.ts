@@ -27,7 +27,8 @@ exec "$@"`;
  * keeps its pid, by which sanlock knows it.
  */
 export function behindDevices(program: readonly string[], lvs: readonly FakeLv[] | null): readonly string[] {
-  if (lvs === null && !hasDeviceMapper()) return program;
+  // A release that was unpacked for its sanlock alone has no unshare; what runs there adopts nothing.
+  if (lvs === null && (!hasDeviceMapper() || Bun.which("unshare") === null)) return program;
   const uuids = (lvs ?? []).map(({ vg_uuid, lv_uuid }) => (vg_uuid + lv_uuid).replaceAll("-", ""));
   const count = lvs === null ? "none" : String(lvs.length);
   return ["unshare", "--mount", "sh", "-c", SCRIPT, "sh", count, ...uuids, ...program];
