@@ -76,7 +76,9 @@ async function fromSanlock(steps: Steps): Promise<void> {
     const { stderr } = await a.run("vgchange -q -y --locktype dlm vg0");
     assert.match(stderr, /check that global lockspace is started/);
     assert.match((await a.must("lvmlockctl --dump")).stdout, /(dlm and sanlock|sanlock and dlm) run/);
-    await Promise.all(lab.hosts.map((host) => host.must("sanlock shutdown")));
+    // It says that it is done before it has gone.
+    const shutdown = "sanlock shutdown; while pidof sanlock >/dev/null; do sleep 0.1; done";
+    await Promise.all(lab.hosts.map((host) => host.must(shutdown)));
     await a.must("vgchange -q -y --locktype dlm vg0");
     assert.equal(await lockArgs(lab), "1.0.0:lab");
     assert.doesNotMatch((await a.must("lvs -a vg0 2>/dev/null")).stdout, /lvmlock/);
