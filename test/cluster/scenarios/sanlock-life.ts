@@ -1,10 +1,11 @@
 /** The whole life of a shared VG on sanlock, as lvmlockd(8) tells it. */
 import assert from "node:assert/strict";
 import type { Cluster } from "../lab/cluster.ts";
+import type { Host } from "../lab/host.ts";
 import { type Steps, scenario } from "../scenario.ts";
 import { removeVg, startDaemonsOnAll } from "../services/sanlock-hosts.ts";
 
-/** What both hosts read of the VG, one field. */
+/** What all hosts read of the VG, one field. */
 async function vgField(lab: Cluster, vg: string, field: string): Promise<string> {
   const read = await Promise.all(
     lab.hosts.map((host) => host.must(`vgs --noheadings -o ${field} ${vg} 2>/dev/null`)),
@@ -15,7 +16,7 @@ async function vgField(lab: Cluster, vg: string, field: string): Promise<string>
 }
 
 async function createAndStart(lab: Cluster, { step }: Steps): Promise<void> {
-  const [a, b] = [lab.host(1), lab.host(2)];
+  const [a, b, c] = [lab.host(1), lab.host(2), lab.host(3)];
   await step("before the first shared VG there is no global lock, and lvm says so", async () => {
     const { stderr } = await a.run("pvcreate /dev/sda");
     assert.match(stderr, /Global lock failed: check that global lockspace is started/);
@@ -35,16 +36,20 @@ async function createAndStart(lab: Cluster, { step }: Steps): Promise<void> {
     assert.equal(await vgField(lab, "vg0", "vg_shared"), "shared");
     assert.equal(await vgField(lab, "vg0", "vg_lock_type"), "sanlock");
   });
-  await step("another host starts it and creates an LV", async () => {
-    await b.must("vgchange --lockstart vg0");
+  await step("two other hosts start it, one creates an LV, and all read the same metadata", async () => {
+    await Promise.all([b, c].map((host) => host.must("vgchange --lockstart vg0")));
+    const before = Number(await vgField(lab, "vg0", "vg_seqno"));
     await b.must("lvcreate -an -n lv0 -L 32M vg0");
-    const { stdout } = await a.must("lvs --noheadings -o lv_name,lv_lockargs vg0");
-    assert.match(stdout, /lv0 +1\.0\.0:\d+/);
+    assert(Number(await vgField(lab, "vg0", "vg_seqno")) > before, "a change has no sequence number");
+    for (const host of [a, c]) {
+      const { stdout } = await host.must("lvs --noheadings -o lv_name,lv_lockargs vg0");
+      assert.match(stdout, /lv0 +1\.0\.0:\d+/);
+    }
   });
 }
 
 async function activate(lab: Cluster, { step }: Steps): Promise<void> {
-  const [a, b] = [lab.host(1), lab.host(2)];
+  const [a, b, c] = [lab.host(1), lab.host(2), lab.host(3)];
   const otherHost = /LV locked by other host: vg0\/lv0/;
   await step(
     "an LV that is active exclusively is refused to others, for activation and removal",
@@ -67,18 +72,22 @@ async function activate(lab: Cluster, { step }: Steps): Promise<void> {
     assert.equal(Number(stdout), 48 * 1024 * 1024);
     await b.refused("lvextend -L +16M vg0/lv0", otherHost);
   });
-  await step("active in shared mode on both, it is refused to exclusive mode", async () => {
+  await step("active in shared mode on three hosts, it is refused to exclusive mode on each", async () => {
     await a.must("lvchange -an vg0/lv0");
-    await a.must("lvchange -asy vg0/lv0");
-    await b.must("lvchange -asy vg0/lv0");
-    await b.refused("lvchange -aey vg0/lv0", otherHost);
+    await Promise.all(lab.hosts.map((host) => host.must("lvchange -asy vg0/lv0")));
+    for (const host of lab.hosts) await host.refused("lvchange -aey vg0/lv0", otherHost);
     await a.must("echo from-host1 | dd of=/dev/vg0/lv0 bs=512 conv=sync oflag=direct");
-    const { stdout } = await b.must("dd if=/dev/vg0/lv0 bs=512 count=1 iflag=direct | head -c 10");
-    assert.equal(stdout, "from-host1");
-    await Promise.all(lab.hosts.map((host) => host.must("lvchange -an vg0/lv0")));
+    for (const host of [b, c]) {
+      const { stdout } = await host.must("dd if=/dev/vg0/lv0 bs=512 count=1 iflag=direct | head -c 10");
+      assert.equal(stdout, "from-host1");
+    }
   });
-  await step("deactivated, it can be had by the other host", async () => {
+  await step("it stays refused while one of them has it shared, and goes to whom comes first", async () => {
+    await Promise.all([a, b].map((host) => host.must("lvchange -an vg0/lv0")));
+    await a.refused("lvchange -aey vg0/lv0", otherHost);
+    await c.must("lvchange -an vg0/lv0");
     await b.must("lvchange -aey vg0/lv0");
+    for (const host of [a, c]) await host.refused("lvchange -aey vg0/lv0", otherHost);
     await b.must("lvchange -an vg0/lv0");
   });
 }
@@ -105,7 +114,7 @@ async function refuseShared(lab: Cluster, { step }: Steps): Promise<void> {
 }
 
 async function changeVg(lab: Cluster, { step }: Steps): Promise<void> {
-  const [a, b] = [lab.host(1), lab.host(2)];
+  const [a, b, c] = [lab.host(1), lab.host(2), lab.host(3)];
   await step("it grows and shrinks by a disk", async () => {
     await b.must("vgextend vg0 /dev/sdb");
     assert.equal(await vgField(lab, "vg0", "pv_count"), "2");
@@ -117,7 +126,7 @@ async function changeVg(lab: Cluster, { step }: Steps): Promise<void> {
   await step("an LV can't be stopped under, and a stopped VG gives no locks", async () => {
     await a.must("lvchange -aey vg0/lv0");
     await a.refused("vgchange --lockstop vg0", /LVs must first be deactivated/);
-    await b.must("vgchange --lockstop vg0");
+    await Promise.all([b, c].map((host) => host.must("vgchange --lockstop vg0")));
     await b.refused("lvchange -aey vg0/lv0", /Cannot access VG vg0 due to failed lock/);
     await a.must("lvchange -an vg0/lv0");
   });
@@ -132,10 +141,10 @@ async function changeVg(lab: Cluster, { step }: Steps): Promise<void> {
 }
 
 async function moveGlobalLock(lab: Cluster, { step }: Steps): Promise<void> {
-  const [a, b] = [lab.host(1), lab.host(2)];
+  const [a, b, c] = [lab.host(1), lab.host(2), lab.host(3)];
   await step("a second VG is created under the global lock of the first", async () => {
     await a.must("vgcreate --shared vg2 /dev/sdc");
-    await b.must("vgchange --lockstart vg2");
+    await Promise.all([b, c].map((host) => host.must("vgchange --lockstart vg2")));
     await b.must("lvcreate -an -n other -L 16M vg2");
   });
   await step("the global lock is moved to the second VG", async () => {
@@ -149,9 +158,9 @@ async function moveGlobalLock(lab: Cluster, { step }: Steps): Promise<void> {
 
 /** Done while another VG holds the global lock: changing a lock type takes it. */
 async function changeLockType(lab: Cluster, { step }: Steps): Promise<void> {
-  const [a, b] = [lab.host(1), lab.host(2)];
+  const [a, b, c] = [lab.host(1), lab.host(2), lab.host(3)];
   await step("its lock type is changed to none and back", async () => {
-    await b.must("vgchange --lockstop vg1");
+    await Promise.all([b, c].map((host) => host.must("vgchange --lockstop vg1")));
     await a.until("vgchange -y --locktype none vg1", { timeout_ms: 30_000 });
     assert.equal(await vgField(lab, "vg1", "vg_lock_type"), "");
     await a.must("lvchange -ay vg1/lv0 && lvchange -an vg1/lv0");
@@ -173,33 +182,44 @@ async function changeLockType(lab: Cluster, { step }: Steps): Promise<void> {
 }
 
 async function remove(lab: Cluster, { step }: Steps): Promise<void> {
-  const [a, b] = [lab.host(1), lab.host(2)];
-  await step("it can't be removed while another host has it started", async () => {
+  const [a, b, c] = [lab.host(1), lab.host(2), lab.host(3)];
+  const notStopped = /Lockspace for "vg1" not stopped on other hosts/;
+  await step("it can't be removed while two other hosts have it started, nor while one has", async () => {
     await a.must("lvremove -y vg1/lv0");
-    await a.refused("vgremove -y vg1", /Lockspace for "vg1" not stopped on other hosts/);
-  });
-  await step("it is removed after the other host has stopped it", async () => {
+    await a.refused("vgremove -y vg1", notStopped);
     await b.must("vgchange --lockstop vg1");
+    await b.until("! sanlock client status | grep -q '^s lvm_vg1'", { timeout_ms: 30_000 });
+    await a.refused("vgremove -y vg1", notStopped);
+  });
+  await step("all three hosts read the same metadata of it to the end", async () => {
+    await c.must("lvcreate -an -n last -L 4M vg1");
+    for (const field of ["vg_seqno", "vg_free_count", "lv_count", "vg_lock_args"])
+      await vgField(lab, "vg1", field);
+    await c.must("lvremove -y vg1/last");
+  });
+  await step("it is removed after the last other host has stopped it", async () => {
+    await c.must("vgchange --lockstop vg1");
     await removeVg(a, "vg1");
-    await b.refused("vgs vg1", /not found/);
+    for (const host of [b, c]) await host.refused("vgs vg1", /not found/);
   });
   await step("all lockspaces stop at one word, and lvmlockd quits", async () => {
     await Promise.all(lab.hosts.map((host) => host.must("lvmlockctl --stop-lockspaces")));
-    for (const host of lab.hosts) {
+    const quit = async (host: Host): Promise<void> => {
       const { stdout } = await host.must("sanlock client status");
       assert.doesNotMatch(stdout, /^s lvm_/m);
       await host.must("lvmlockctl --quit");
-      await host.until("! pgrep -x lvmlockd", { timeout_ms: 10_000 });
-    }
+      await host.until("! pgrep -x lvmlockd", { timeout_ms: 60_000 });
+    };
+    await Promise.all(lab.hosts.map(quit));
   });
 }
 
 export default scenario(
   "sanlock-life",
-  { about: "The whole life of a shared VG on sanlock, as lvmlockd(8) tells it.", guests: 2 },
+  { about: "The whole life of a shared VG on sanlock, as lvmlockd(8) tells it.", guests: 3 },
   async (steps) => {
     const disks = [{ size_mb: 1024 }, { size_mb: 400 }, { size_mb: 400 }];
-    const lab = await steps.cluster({ hosts: 2, disks });
+    const lab = await steps.cluster({ hosts: 3, disks });
     await steps.step("sanlock and lvmlockd start", () => startDaemonsOnAll(lab));
     for (const part of [
       createAndStart,
