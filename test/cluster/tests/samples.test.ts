@@ -1,6 +1,12 @@
 /** The integrity run's judgement of dm tables. */
 import { expect, test } from "bun:test";
-import { type Interval, intervalsOf, overlaps, parseSamples } from "../scenarios/integrity/samples.ts";
+import {
+  describeOverlap,
+  type Interval,
+  intervalsOf,
+  overlaps,
+  parseSamples,
+} from "../scenarios/integrity/samples.ts";
 
 test("samples are read from a console among other lines, on the lab's clock", () => {
   const console_text = "boot\nTABLES 12.5 ex1 ex3 \r\nnoise\nTABLES 13.0 \n";
@@ -39,4 +45,11 @@ test("hand-overs, other LVs and differences between clocks are no overlap", () =
     interval("host1", "ex1", 9, 9.5),
   ];
   expect(overlaps(sound, 0.5)).toEqual([]);
+});
+
+test("what was active on two hosts is told with its times", () => {
+  const [found] = overlaps([interval("host1", "ex1", 1, 5.25), interval("host2", "ex1", 3, 8)], 0.5);
+  expect(found && describeOverlap(found)).toBe(
+    "ex1 was active exclusively on host1 from 00:00:01.000 to 00:00:05.250 and on host2 from 00:00:03.000 to 00:00:08.000",
+  );
 });

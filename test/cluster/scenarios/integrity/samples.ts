@@ -51,3 +51,12 @@ export function overlaps(intervals: readonly Interval[], clock_error_s: number):
     }
   return found;
 }
+
+/** For people: which LV, where, and from when to when on the lab's clock. */
+export function describeOverlap([one, other]: readonly [Interval, Interval]): string {
+  const times = ({ host, from_s, to_s }: Interval): string => {
+    const clock = (time_s: number): string => new Date(time_s * 1000).toISOString().slice(11, 23);
+    return `on ${host} from ${clock(from_s)} to ${clock(to_s)}`;
+  };
+  return `${one.lv} was active exclusively ${times(one)} and ${times(other)}`;
+}
