@@ -1,5 +1,6 @@
 import type { LockspaceMethod, ManagerAnswer, ManagerMethod } from "../../../core/locking/api.ts";
-import type { LockspaceIdentity, LockType } from "../../../plugins/contract.ts";
+import type { LockType } from "../../../plugins/contract.ts";
+import type { RemoteLockspace } from "../../rig/remote-manager.ts";
 
 /** What the suite asks of a member over its connection: one JSON line each. */
 export interface MemberAsk {
@@ -7,7 +8,7 @@ export interface MemberAsk {
   readonly method: LockspaceMethod | ManagerMethod | "die";
   readonly args: object;
   /** Null for a call to the manager itself. */
-  readonly lockspace: { readonly key: number; readonly identity: LockspaceIdentity } | null;
+  readonly lockspace: RemoteLockspace | null;
 }
 
 export interface MemberAnswer {

@@ -1,9 +1,11 @@
-import type { LockspaceMethod, ManagerAnswer, ManagerMethod } from "../../../core/locking/api.ts";
+import type { ManagerAnswer } from "../../../core/locking/api.ts";
 import type { LockManager, LockspaceHandle, LockspaceIdentity } from "../../../plugins/contract.ts";
+import { type AskRemote, remoteManager } from "../../rig/remote-manager.ts";
 import { GREETING, MEMBER_PORT, type MemberAnswer, type MemberAsk } from "./messages.ts";
 
 /** A member on another host, as the suite sees it. */
 export interface RemoteMember {
+  readonly ask: AskRemote;
   readonly manager: LockManager;
   /** Leaves the lockspaces that were joined through this connection. */
   leaveAll(): Promise<void>;
@@ -11,19 +13,6 @@ export interface RemoteMember {
   kill(): Promise<void>;
   close(): void;
 }
-
-const LOCKSPACE_METHODS = [
-  "prepare",
-  "join",
-  "leave",
-  "lock",
-  "convert",
-  "unlock",
-  "hosts",
-] as const satisfies readonly LockspaceMethod[];
-const MANAGER_METHODS = ["isRunning", "initVg", "initLv", "renameVg", "refreshLv"] as const;
-
-let last_key = 0;
 
 /** Connects to a member, as soon as it is there. */
 export async function connectMember(address: string): Promise<RemoteMember> {
@@ -34,11 +23,7 @@ export async function connectMember(address: string): Promise<RemoteMember> {
     waiting.delete(id);
   });
   let last_id = 0;
-  const ask = (
-    method: LockspaceMethod | ManagerMethod,
-    args: object,
-    lockspace: MemberAsk["lockspace"],
-  ): Promise<ManagerAnswer> => {
+  const ask: AskRemote = (method, args, lockspace) => {
     const id = ++last_id;
     const { promise, resolve } = Promise.withResolvers<ManagerAnswer>();
     waiting.set(id, resolve);
@@ -46,16 +31,15 @@ export async function connectMember(address: string): Promise<RemoteMember> {
     return promise;
   };
   const handles: LockspaceHandle[] = [];
+  const manager = remoteManager(ask, { manager_methods: ["refreshLv"] });
   const openLockspace = (identity: LockspaceIdentity): LockspaceHandle => {
-    const lockspace = { key: ++last_key, identity };
-    const methods = LOCKSPACE_METHODS.map((name) => [name, (args: object) => ask(name, args, lockspace)]);
-    const handle = Object.fromEntries(methods) as LockspaceHandle;
+    const handle = manager.openLockspace(identity);
     handles.push(handle);
     return handle;
   };
-  const managerMethods = MANAGER_METHODS.map((name) => [name, (args: object) => ask(name, args ?? {}, null)]);
   return {
-    manager: { ...(Object.fromEntries(managerMethods) as Omit<LockManager, "openLockspace">), openLockspace },
+    ask,
+    manager: { ...manager, openLockspace },
     async leaveAll() {
       for (const handle of handles) await handle.leave({ free_vg: false });
     },

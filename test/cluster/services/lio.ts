@@ -31,7 +31,10 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-function startScript(luns: number, size_mb: number): string {
+type Luns = Required<Pick<StorageOptions, "luns" | "size_mb" | "block_bytes" | "write_cache">>;
+
+function startScript({ luns, size_mb, block_bytes, write_cache }: Luns): string {
+  const cache = write_cache ? ",fd_buffered_io=1" : "";
   return `set -e
 for I in eth0 eth1; do
   ip link show $I 2>/dev/null | grep -q ${OUTSIDE_MAC} || continue
@@ -43,9 +46,10 @@ T=$C/iscsi/${TARGET}/tpgt_1; mkdir -p $T
 for ((n = 0; n < ${luns}; n++)); do
   [ -e /tmp/lun$n ] || truncate -s ${size_mb}M /tmp/lun$n
   D=$C/core/fileio_0/lun$n; mkdir -p $D
-  echo fd_dev_name=/tmp/lun$n,fd_dev_size=${size_mb * megabyte_bytes} >$D/control
+  echo fd_dev_name=/tmp/lun$n,fd_dev_size=${size_mb * megabyte_bytes}${cache} >$D/control
   echo LAB-LIO-$n >$D/wwn/vpd_unit_serial
   echo 1 >$D/enable
+  blocks=(${block_bytes.join(" ")}); echo \${blocks[n]:-512} >$D/attrib/block_size
   # The kernel writes registrations that persist into this file; giving them back to it is left to whoever starts the target.
   P=/var/target/pr/aptpl_LAB-LIO-$n
   if [ -e $P ]; then
@@ -69,6 +73,10 @@ rmdir $T/np/*; rm -f $T/lun/*/lun*; rmdir $T/lun/*; rmdir $T; rmdir $C/iscsi/${T
 export interface StorageOptions {
   readonly luns?: number;
   readonly size_mb?: number;
+  /** The logical blocks of each LUN; those that are not named have 512 bytes. */
+  readonly block_bytes?: readonly (512 | 4096)[];
+  /** The LUNs have a write cache, and with it take the FUA and DPO bits. */
+  readonly write_cache?: boolean;
   /**
    * `qemu`: the hosts' emulated SCSI controllers are the initiators, and a LUN is a disk that `lab.plug` takes. `guests`: the hosts
    * log in by themselves over the cluster's network, where connections can be cut; `disk` is not for these.
@@ -82,10 +90,9 @@ export interface StorageOptions {
 export const STORAGE_TARGET = TARGET;
 
 /** Starts the array as one more host of the cluster. It sees none of the cluster's disks. */
-export async function startStorage(
-  lab: Cluster,
-  { luns = 1, size_mb = 64, reached_by = "qemu", memory_mb }: StorageOptions = {},
-): Promise<Storage> {
+export async function startStorage(lab: Cluster, options: StorageOptions = {}): Promise<Storage> {
+  const { luns = 1, size_mb = 64, block_bytes = [], write_cache = false } = options;
+  const { reached_by = "qemu", memory_mb } = options;
   const port = await freePort();
   const outside = {
     devices: ["-device", `virtio-net-pci,netdev=out,mac=${OUTSIDE_MAC},romfile=`],
@@ -97,7 +104,8 @@ export async function startStorage(
     ...(memory_mb === undefined ? {} : { memory_mb }),
     ...(reached_by === "qemu" ? outside : {}),
   });
-  const start = async (): Promise<void> => void (await host.must(startScript(luns, size_mb)));
+  const start = async (): Promise<void> =>
+    void (await host.must(startScript({ luns, size_mb, block_bytes, write_cache })));
   await start();
   return {
     host,
@@ -116,4 +124,20 @@ export async function startStorage(
       device: { driver: "scsi-block" },
     }),
   };
+}
+
+const TRACING = "/sys/kernel/tracing";
+const COMPARE_AND_WRITE = "0x89";
+
+/** From now on the array's kernel notes each COMPARE AND WRITE that it carries out. */
+export async function noteCompareAndWrites({ host }: Storage): Promise<void> {
+  await host.must(`mountpoint -q ${TRACING} || mount -t tracefs tracefs ${TRACING}
+cd ${TRACING}/events/target/target_sequencer_start && echo 'opcode == ${COMPARE_AND_WRITE}' >filter && echo 1 >enable`);
+}
+
+/** How many came since then: from one of the hosts, for one LUN. */
+export async function compareAndWrites({ host }: Storage, from: Host, lun: number): Promise<number> {
+  const line = `:host${from.id} -> LUN 0*${lun} `;
+  const { stdout } = await host.must(`grep -c '${line}' ${TRACING}/trace || true`);
+  return Number(stdout);
 }

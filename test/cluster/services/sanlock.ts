@@ -32,6 +32,13 @@ export async function startSanlock(host: Host, options: SanlockOptions = {}): Pr
   await host.until("sanlock client status >/dev/null", { timeout_ms: ready_ms_max });
 }
 
+/** Ends it; no lockspace may be joined. */
+export async function stopSanlock(host: Host): Promise<void> {
+  await host.must("sanlock shutdown -w 1; while pgrep -x sanlock >/dev/null; do sleep 0.1; done", {
+    timeout_ms: ready_ms_max,
+  });
+}
+
 /** How long after a host's last renewal sanlock counts it as dead, so that others get its leases. */
 export function deadAfter_ms(options: SanlockOptions = {}): number {
   const { io_timeout_s = IO_TIMEOUT_S, watchdog = false } = options;

@@ -21,10 +21,13 @@ socket.on("data", (bytes) => {
 });
 `;
 
-/** Asks, and gives the answer's fields. */
-export async function askLvmlockd(host: Host, request: RequestSpec): Promise<ReplyFields> {
+/** Asks one thing after the other as one client, and gives the fields of the last answer. */
+export async function askLvmlockd(host: Host, ...requests: readonly RequestSpec[]): Promise<ReplyFields> {
   await host.write("/run/ask.mjs", CLIENT);
-  await host.write("/run/ask.json", JSON.stringify([HELLO, encodeRequest(request)]));
+  await host.write(
+    "/run/ask.json",
+    JSON.stringify([HELLO, ...requests.map((request) => encodeRequest(request))]),
+  );
   const { stdout } = await host.must(`${GUEST_BUN} /run/ask.mjs "$(cat /run/ask.json)"`);
   return parseReply(stdout.trim());
 }
