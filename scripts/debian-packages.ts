@@ -3,7 +3,8 @@ import { existsSync, rmSync, writeFileSync } from "node:fs";
 
 /**
  * lvm2 brings the real lvm commands, lvm2-lockd the C daemon that ours is compared with. The compiler and the headers are what the
- * struct layouts of the plugins are held against; without them those tests would only say that they were not run.
+ * struct layouts of the plugins are held against, and groff reads the man pages; without them those tests would only say that they were
+ * not run.
  */
 export const NEEDED_PACKAGES = [
   "lvm2",
@@ -14,6 +15,7 @@ export const NEEDED_PACKAGES = [
   "libsanlock-dev",
   "libdlm-dev",
   "libdlmcontrol-dev",
+  "groff-base",
 ] as const;
 
 /** The answer of a policy-rc.d that forbids the action. */
