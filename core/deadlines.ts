@@ -87,6 +87,13 @@ export const DEADLINES = {
   sanlock_turn_pause_ms: 12,
   /** Within this time of a renewal sanlock has looked through the other hosts' leases: its main loop takes a second, and some more. */
   sanlock_check_ms: 1500,
+  /**
+   * How long a VG's adoption waits for a command that was at work when lvmlockd died. Half of what a join may take at least, so that
+   * the core still waits for the join itself; the longest commands, such as lvextend -r with a check of the file system, are within it.
+   */
+  command_end_ms: 300_000,
+  /** How often it is looked whether the command has ended. */
+  command_end_look_ms: 100,
   /** How long sanlock may go on with the last calls of an lvmlockd that died: two I/O timeouts of 10 s; losers of ballots slept 3 s. */
   sanlock_earlier_calls_ms: 20_000,
   /** How often it is asked meanwhile. */

@@ -33,6 +33,8 @@ export interface Surroundings {
   readonly lvmpersist: ProgramCall;
   /** Where lvm notes which reservation key it uses for which VG. */
   readonly key_directory: string;
+  /** Where lvm's own file locks are. */
+  readonly lvm_lock_directory: string;
   readonly now_ms: () => number;
   /** The `reload` request; the answer is whether the new settings were good. */
   readonly reload: () => Promise<boolean>;

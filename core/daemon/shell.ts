@@ -5,6 +5,7 @@ import type { Locking } from "../locking/api.ts";
 import { createLocking } from "../locking/locking.ts";
 import { createReplyEncoder } from "../wire/encode.ts";
 import { OP_NUMBER, type Reply, type Request } from "../wire/message.ts";
+import { afterCommands } from "./after-commands.ts";
 import { type Clients, createClients } from "./clients.ts";
 import type { DaemonConfig } from "./config.ts";
 import type { Connection } from "./connection.ts";
@@ -57,7 +58,14 @@ export async function createShell(
   });
   const reply = (client_id: number, answer: Reply): void => clients.reply(client_id, answer);
   const reservations = reservationWork(surroundings);
-  const effects = createEffects({ locking, managers, reservations, journal, log, now_ms, reply, ...events });
+  const asked = afterCommands({
+    managers,
+    place: { directory: surroundings.lvm_lock_directory, proc_locks: "/proc/locks" },
+    isConnected: (pid) => clients.connections.values().some((connection) => connection.pid === pid),
+    log,
+  });
+  const work = { locking, managers: asked, reservations, journal };
+  const effects = createEffects({ ...work, log, now_ms, reply, ...events });
   let served = 0;
   let adoption: DaemonRow["adoption"] = config.adopt ? "running" : "off";
   const started_ms = now_ms();

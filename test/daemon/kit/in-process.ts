@@ -65,6 +65,7 @@ export async function tryInProcess(
     lvmlockctl_path: "",
     lvmpersist: { program: "/bin/false", words: [], argv0: "false" },
     key_directory: scratch.file("no-keys"),
+    lvm_lock_directory: scratch.path,
     now_ms,
     reload: async () => true,
     defect: (error) => {
