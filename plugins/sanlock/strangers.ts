@@ -22,8 +22,8 @@ export function refuseOverStranger(
   const now_ms = performance.now();
   if (now_ms < state.no_strangers_until_ms) return null;
   const strangers = findStrangers(state, prepared);
-  // Before its first look (EAGAIN) sanlock takes every host for alive; any other failure the lock call will meet as well. Neither
-  // says anything about the time after it.
+  // Before its first look (EAGAIN) sanlock takes every host for alive; any other failure, of sanlock or of the disk, the lock call will
+  // meet as well. None of them says anything about the time after it.
   if (strangers === null) return null;
   if (strangers.size === 0) {
     // Whoever writes its host lease from now on gets its first lock later than that: sanlock holds it up for two I/O timeouts, and
@@ -47,16 +47,18 @@ export function refuseOverStranger(
   );
 }
 
-/** Hosts whose leases on the disk are in use, and newer than what sanlock knows of them; null when sanlock does not tell. */
+/** Hosts whose leases on the disk are in use, and newer than what sanlock knows of them; null when sanlock or the disk does not tell. */
 function findStrangers(
   { identity, tools }: LockspaceState,
   { path, geometry }: Prepared,
 ): ReadonlySet<number> | null {
   const { rv, hosts } = tools.client.hosts(identity.lockspace_name, 0, 0);
   if (rv < 0) return null;
+  const leases = readHostLeases(path, geometry);
+  if (leases === null) return null;
   const strangers = new Set<number>();
   const known = new Map(hosts.map(({ host_id, generation }) => [host_id, generation]));
-  for (const [host_id, { generation }] of readHostLeases(path, geometry) ?? [])
+  for (const [host_id, { generation }] of leases)
     if (host_id !== identity.host_id && (known.get(host_id) ?? 0) < generation) strangers.add(host_id);
   return strangers;
 }

@@ -1,5 +1,6 @@
 /** Exclusive leases beside hosts that have started the VG and that sanlock has not met. */
 import { describe, expect, test } from "bun:test";
+import { renameSync } from "node:fs";
 import { DEADLINES } from "../../../core/deadlines.ts";
 import type { HostInfo } from "../../../plugins/sanlock/client.ts";
 import { fakeJoined, listedHost, VG, writeHostLease } from "./fake-client.ts";
@@ -24,6 +25,11 @@ async function joinedBeside(known: readonly HostInfo[], owners: readonly HostInf
       return 0;
     },
   });
+  const away = `${lease_file}.away`;
+  const disk = {
+    lose: () => renameSync(lease_file, away),
+    bringBack: () => renameSync(away, lease_file),
+  };
   const starts = (host_id: number, generation: number): void =>
     writeHostLease(lease_file, host_id, { generation, timestamp_s: 9 });
   const lock = (mode: "sh" | "ex") =>
@@ -37,7 +43,7 @@ async function joinedBeside(known: readonly HostInfo[], owners: readonly HostInf
     });
   const convert = () => handle.convert({ resource: VG, from: "sh", mode: "ex", r_version: 0 });
   sanlock.looks = 0;
-  return { sanlock, lock, convert, starts };
+  return { sanlock, lock, convert, starts, disk };
 }
 
 describe("a lock that a host holds which sanlock has not met", () => {
@@ -102,6 +108,15 @@ describe("an exclusive lock", () => {
     expect(await lock("ex")).toMatchObject({ kind: "done" });
     starts(2, 1);
     sanlock.rv = 0;
+    expect(await lock("ex")).toMatchObject({ kind: "refused", code: "EAGAIN" });
+  });
+
+  test("is looked after again at once when the host leases could not be read: nobody found is not nobody there", async () => {
+    const { lock, starts, disk } = await joinedBeside([], [host(2, 1)]);
+    disk.lose();
+    expect(await lock("ex")).toMatchObject({ kind: "done" });
+    disk.bringBack();
+    starts(2, 1);
     expect(await lock("ex")).toMatchObject({ kind: "refused", code: "EAGAIN" });
   });
 
