@@ -5,7 +5,7 @@ import { type Geometry, hostIdMax } from "./geometry.ts";
 /** A host's lease as it is on the disk right now. */
 export interface HostLeaseRecord {
   readonly generation: number;
-  /** 0 when the host has left the lockspace, or never joined it. */
+  /** When the host renewed it last, in its own clock; 0 when it has left the lockspace, or never joined it. */
   readonly timestamp_s: number;
   readonly io_timeout_s: number;
 }
@@ -43,12 +43,6 @@ export function readHostLeases(
     if (lease !== null && lease.timestamp_s !== 0) leases.set(begin / sector_size_bytes + 1, lease);
   }
   return leases;
-}
-
-/** When the hosts whose leases are in use renewed them last, each in its own host's clock. Null when they can't be read. */
-export function readRenewals(path: string, geometry: Geometry): ReadonlyMap<number, number> | null {
-  const leases = readHostLeases(path, geometry);
-  return leases === null ? null : new Map([...leases].map(([id, { timestamp_s }]) => [id, timestamp_s]));
 }
 
 function readDirectly(path: string, size_bytes: number, offset_bytes: number): Uint8Array | null {

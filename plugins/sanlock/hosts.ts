@@ -1,7 +1,7 @@
 import { type Answer, type Owner, refuse } from "../contract.ts";
 import type { HostInfo } from "./client.ts";
 import { GET_HOSTS, HOST_STATE, HOST_STATE_MASK, hostStateName } from "./flags.ts";
-import { readHostLease, readRenewals } from "./host-lease.ts";
+import { readHostLease, readHostLeases } from "./host-lease.ts";
 import type { LockspaceState, Prepared } from "./lockspace-state.ts";
 import { refuseFor } from "./refusals.ts";
 import { ERRNO } from "./return-codes.ts";
@@ -44,7 +44,7 @@ function countNewcomers(
   const known = new Set([identity.host_id]);
   for (const { host_id, flags } of listed)
     if ((flags & HOST_STATE_MASK) !== HOST_STATE.FREE) known.add(host_id);
-  const inUse = readRenewals(path, geometry)?.keys() ?? [];
+  const inUse = readHostLeases(path, geometry)?.keys() ?? [];
   return [...inUse].filter((host_id) => !known.has(host_id)).length;
 }
 

@@ -5,7 +5,7 @@ import { readGlobalLock } from "./global-lock.ts";
 import { readHostLease } from "./host-lease.ts";
 import { type LockspaceState, type Prepared, UNUSED_NAME } from "./lockspace-state.ts";
 import { dropCommandLocks, expectEarlierCalls } from "./orphans.ts";
-import { countFrom, othersIn, renewalsOf, waitForRenewals } from "./peers.ts";
+import { countFrom, leasesOf, longestTimeout_s, othersIn, waitForRenewals } from "./peers.ts";
 import { disconnect } from "./prepare.ts";
 import { NO_DAEMON, refuseFor } from "./refusals.ts";
 import { forgetStart, rememberStart } from "./repair.ts";
@@ -27,9 +27,10 @@ export async function join(
     });
   const skips = nodelay && state.tools.client.features.read_lockspace_host;
   if (nodelay && !skips) warnOfDelay(state);
-  const before = { renewals: renewalsOf(prepared), at_ms: performance.now() };
-  const others = othersIn(before.renewals, state.identity.host_id).length;
-  const added = addLockspace(state, prepared, adopt, { skips, others });
+  const before = { leases: leasesOf(prepared), at_ms: performance.now() };
+  const others = othersIn(before.leases, state.identity.host_id);
+  const start = { skips, others: others.length, others_timeout_s: longestTimeout_s(others) };
+  const added = addLockspace(state, prepared, adopt, start);
   if (typeof added !== "string") {
     disconnect(state);
     return added;

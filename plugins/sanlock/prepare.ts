@@ -9,6 +9,7 @@ import { HELPER_SIZE_BYTES, NAME_SIZE_BYTES } from "./layouts.ts";
 import { leasePath } from "./lease-path.ts";
 import { parseVgLockArgs } from "./lock-args.ts";
 import { fixedLeases, type LockspaceState, type Prepared } from "./lockspace-state.ts";
+import { leasesOf, longestTimeout_s, othersIn } from "./peers.ts";
 import { type LockspaceFacts, readLockspaceFacts } from "./read-lockspace.ts";
 import { refuseFor, refuseUnconnected } from "./refusals.ts";
 import { repairHostLease } from "./repair.ts";
@@ -136,7 +137,9 @@ function openPrepared(state: LockspaceState, path: string, sock: number, repair:
   const global_lock = readGlobalLock(tools.client, prepared);
   if (typeof global_lock !== "string") return global_lock;
   const prev_generation = host?.generation ?? 0;
-  const call_times = callTimes(Math.max(tools.context.io_timeout_s, facts.io_timeout_s), prepared.fire_s);
+  const timeout_s = Math.max(tools.context.io_timeout_s, facts.io_timeout_s);
+  const others_timeout_s = longestTimeout_s(othersIn(leasesOf(prepared), host_id));
+  const call_times = callTimes(timeout_s, prepared.fire_s, others_timeout_s);
   return { kind: "opened", prepared, global_lock, prev_generation, call_times };
 }
 

@@ -38,10 +38,14 @@ export interface MeetingTimes {
 
 /**
  * A host that renews does so every 2T, and one that has not renewed for 3T is not waited for; then sanlock takes up to `look_s` to
- * look through what it has read. A join that is not `skipped` lasts 2T itself, in which all of them have renewed.
+ * look through what it has read. T is the longest one of the hosts. What a join lasts itself, `join_s`, counts: with the same T
+ * everywhere all of them have renewed in it.
  */
-export function meetingTimes(io_timeout_s: number, look_s: number, skipped: boolean): MeetingTimes {
-  return { usual: look_s + (skipped ? 2 * io_timeout_s : 0), longest: 3 * io_timeout_s + look_s };
+export function meetingTimes(longest_timeout_s: number, look_s: number, join_s: number): MeetingTimes {
+  return {
+    usual: look_s + Math.max(0, 2 * longest_timeout_s - join_s),
+    longest: 3 * longest_timeout_s + look_s,
+  };
 }
 
 /** Seconds from the last renewal until a host that is gone counts as dead, so that others get its leases. */

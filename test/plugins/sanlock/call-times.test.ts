@@ -23,6 +23,7 @@ describe("how long sanlock's calls take", () => {
   test("follows from the I/O timeout and the watchdog's, up to the longest that a lease can say", () => {
     expect(callTimes(100, 60)).toMatchObject({ join_ms: 1_820_000, lock_ms: 630_000 });
     expect(callTimes(100, 120).join_ms - callTimes(100, 60).join_ms).toBe(60_000);
+    expect(callTimes(1, 60, 100).join_ms - callTimes(1, 60, 1).join_ms).toBe(297_000);
     expect(callTimes(255, 60).join_ms).toBeLessThanOrEqual(DEADLINES.manager_longest_ms);
   });
 });

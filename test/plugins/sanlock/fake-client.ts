@@ -134,16 +134,17 @@ export async function fakeJoined(
 
 const SECTOR_SIZE_BYTES = 512;
 
-/** Writes what counts of a host's lease: its magic, its generation and the time of its last renewal, 0 for a lease that is free. */
+/** Writes what counts of a host's lease: its magic, its generation, its I/O timeout (0 is sanlock's default) and the time of its last renewal, 0 for a lease that is free. */
 export function writeHostLease(
   path: string,
   host_id: number,
-  lease: { readonly generation?: number; readonly timestamp_s: number },
+  lease: { readonly generation?: number; readonly timestamp_s: number; readonly io_timeout_s?: number },
 ): void {
   const sector = new DataView(new ArrayBuffer(SECTOR_SIZE_BYTES));
   sector.setUint32(0, 0x12212010, true);
   sector.setBigUint64(40, BigInt(lease.generation ?? 1), true);
   sector.setBigUint64(152, BigInt(lease.timestamp_s), true);
+  sector.setUint16(174, lease.io_timeout_s ?? 0, true);
   const fd = openSync(path, "r+");
   writeSync(fd, new Uint8Array(sector.buffer), 0, SECTOR_SIZE_BYTES, (host_id - 1) * SECTOR_SIZE_BYTES);
   closeSync(fd);

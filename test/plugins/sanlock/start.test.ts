@@ -3,7 +3,14 @@ import { describe, expect, test } from "bun:test";
 import { estimateStart } from "../../../plugins/sanlock/start-estimate.ts";
 import { fakeClient, fakeJoined, writeHostLease } from "./fake-client.ts";
 
-const USUAL = { io_timeout_s: 10, fire_s: 60, was_held: false, skips: false, others: 0 } as const;
+const USUAL = {
+  io_timeout_s: 10,
+  fire_s: 60,
+  was_held: false,
+  skips: false,
+  others: 0,
+  others_timeout_s: 0,
+} as const;
 const tell = (more: Partial<Parameters<typeof estimateStart>[0]>) => estimateStart({ ...USUAL, ...more });
 
 describe("the estimate of a start", () => {
@@ -14,6 +21,13 @@ describe("the estimate of a start", () => {
   test("counts the time until the other hosts have seen this one", () => {
     expect(tell({ others: 1 })).toEqual({
       text: "joining takes 22 to 82 s, until the other host has seen this one (I/O timeout 10 s)",
+      eta_s: 21.5,
+    });
+  });
+
+  test("goes by the longest I/O timeout of the hosts", () => {
+    expect(tell({ io_timeout_s: 1, others: 1, others_timeout_s: 10 })).toEqual({
+      text: "joining takes 22 to 37 s, until the other host has seen this one (I/O timeout 1 s, of another host 10 s)",
       eta_s: 21.5,
     });
   });
@@ -50,10 +64,10 @@ test("a start with nodelay waits for a host that has started in the same moment 
       },
       addLockspace: () => {
         // Neither was there when the other one looked before its own start.
-        writeHostLease(lease_file, 2, { timestamp_s: 9 });
+        writeHostLease(lease_file, 2, { timestamp_s: 9, io_timeout_s: 1 });
         setTimeout(() => {
           renewed = true;
-          writeHostLease(lease_file, 2, { timestamp_s: 11 });
+          writeHostLease(lease_file, 2, { timestamp_s: 11, io_timeout_s: 1 });
         }, 100);
         return 0;
       },
