@@ -54,21 +54,26 @@ export function ownerOf({ owner, owner_name }: OwnerCache): Owner | null {
   return { host_id, generation, timestamp_s, state: hostStateName(flags), name: owner_name };
 }
 
+/** What a silent owner means in a VG with notimeout, where sanlock declares nobody dead by the clock. */
+const NO_TIMEOUT =
+  "the VG has no timeout, so nobody gets the lock until that host is back, or was fenced (its reservation key removed)";
+
 /** Who holds it and what that means, in words. */
 export function ownerSentence({ prepared }: LockspaceState, { owner, owner_name }: OwnerCache): string {
   if (owner === null) return "another host holds it";
   const who = `host_id ${owner.host_id}${owner_name === "" ? "" : ` (${owner_name})`} holds it`;
+  const no_timeout = prepared?.no_timeout === true;
   const dead_s = hostDead_s(owner.io_timeout_s || IO_TIMEOUT_DEFAULT_S, prepared?.fire_s ?? WATCHDOG_S);
   switch (owner.flags & HOST_STATE_MASK) {
     case HOST_STATE.LIVE:
       return `${who} and is alive`;
     case HOST_STATE.FAIL:
-      return `${who} but has stopped renewing its lease: it counts as dead ${dead_s} s after its last renewal`;
+      return `${who} but has stopped renewing its lease: ${no_timeout ? NO_TIMEOUT : `it counts as dead ${dead_s} s after its last renewal`}`;
     case HOST_STATE.DEAD:
       return `${who} but is dead: the next attempt gets the lock`;
     case HOST_STATE.FREE:
       return `${who} though it has left the VG: the next attempt gets the lock`;
     default:
-      return `${who}; whether it is alive will be known within ${dead_s} s`;
+      return `${who}; whether it is alive ${no_timeout ? "is not known yet" : `will be known within ${dead_s} s`}`;
   }
 }
