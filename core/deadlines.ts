@@ -94,7 +94,10 @@ export const DEADLINES = {
   command_end_ms: 300_000,
   /** How often it is looked whether the command has ended. */
   command_end_look_ms: 100,
-  /** How long sanlock may go on with the last calls of an lvmlockd that died: two I/O timeouts of 10 s; losers of ballots slept 3 s. */
+  /**
+   * How long sanlock may go on with the last calls of an lvmlockd that died, at least: losers of ballots slept 3 s. A lock call may take
+   * 6 I/O timeouts, and is waited for as long when that is more.
+   */
   sanlock_earlier_calls_ms: 20_000,
   /** How often it is asked meanwhile. */
   sanlock_earlier_calls_look_ms: 20,

@@ -59,8 +59,8 @@ export async function join(
 
 /** What is left to do in a lockspace that was joined already, by an earlier lvmlockd or by a worker of this one that died. */
 async function takeUp(state: LockspaceState, prepared: Prepared): Promise<void> {
+  expectEarlierCalls(state, prepared);
   if (state.taken_over) return;
-  expectEarlierCalls(state);
   await dropCommandLocks(state, prepared);
 }
 
@@ -171,9 +171,12 @@ async function removeLockspace(
   return rv;
 }
 
-function leftUncleanly({ host_lease, io_timeout_s, fire_s }: Prepared): string {
+function leftUncleanly({ host_lease, io_timeout_s, fire_s, no_timeout }: Prepared): string {
+  const left = `${host_lease.lockspace_name} was left without sanlock: ${NO_DAEMON}`;
+  if (no_timeout)
+    return `${left}. What was held is held for the other hosts until this one is back, or fenced`;
   const dead_s = hostDead_s(io_timeout_s || IO_TIMEOUT_DEFAULT_S, fire_s);
-  return `${host_lease.lockspace_name} was left without sanlock: ${NO_DAEMON}. Other hosts take this one for alive for up to ${dead_s} s`;
+  return `${left}. Other hosts take this one for alive for up to ${dead_s} s`;
 }
 
 function destroy(state: LockspaceState, { host_lease }: Prepared): void {

@@ -3,6 +3,7 @@ import { type HeldMode, type Refused, type ResourceKind, refuse } from "../contr
 import type { AcquireResult, HostInfo, Lease } from "./client.ts";
 import { HOST_STATE, HOST_STATE_MASK } from "./flags.ts";
 import type { LockspaceState } from "./lockspace-state.ts";
+import { meetsEarlierCall } from "./orphans.ts";
 import { findOwner, ownerOf, ownerSentence } from "./owner.ts";
 import { refuseFor } from "./refusals.ts";
 import { ERRNO, isOwnerFailed, isRace, returnValueText, SANLK } from "./return-codes.ts";
@@ -21,6 +22,12 @@ export function refuseLock(
   const { rv } = result;
   if (rv === ERRNO.EAGAIN || isRace(rv) || isOwnerFailed(rv))
     return refuseHeld(state, kind, mode, lease, result);
+  if (meetsEarlierCall(state, rv))
+    return refuse(
+      "EAGAIN",
+      "sanlock is not yet through with what an lvmlockd of this host, or a worker of it, asked for before it died",
+      { lm_result: rv, retry: "soon" },
+    );
   // sanlock takes no acquire from a connection whose lockspace it is giving up; its kill path is on its way to lvmlockctl.
   if (rv === ERRNO.EBUSY)
     return refuse(

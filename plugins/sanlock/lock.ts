@@ -6,7 +6,7 @@ import { readGlobalLock, writeFlags } from "./global-lock.ts";
 import { refuseLock } from "./lock-refusal.ts";
 import { type LockspaceState, leaseOf, type Prepared, REMOVED_NAME } from "./lockspace-state.ts";
 import { noteConnection } from "./lost.ts";
-import { afterEarlierCalls, dropOrphan } from "./orphans.ts";
+import { afterEarlierCalls, dropOrphan, refuseUnsettled } from "./orphans.ts";
 import { refuseFor } from "./refusals.ts";
 import { ERRNO, isLeaseDamaged, SANLK } from "./return-codes.ts";
 import { refuseOverStranger } from "./strangers.ts";
@@ -18,12 +18,10 @@ const GRANTED_LV: Locked = Object.freeze({ kind: "done", lm_result: 0, value_blo
 const ADOPTED_LV: Locked = Object.freeze({ kind: "done", lm_result: 0, value_block: null, adopted: true });
 
 /** Takes over what an earlier lvmlockd of this host had, as soon as sanlock is through with its last calls. */
-export function adoptOnly(state: LockspaceState, prepared: Prepared, call: LockCall): Promise<Locked> {
-  return afterEarlierCalls(
-    state,
-    () => lock(state, prepared, call),
-    (answer) => (answer.kind === "refused" ? answer.lm_result : 0),
-  );
+export async function adoptOnly(state: LockspaceState, prepared: Prepared, call: LockCall): Promise<Locked> {
+  const rvOf = (answer: Locked): number => (answer.kind === "refused" ? answer.lm_result : 0);
+  const answer = await afterEarlierCalls(state, () => lock(state, prepared, call), rvOf);
+  return refuseUnsettled(state, rvOf(answer)) ?? answer;
 }
 
 /** Acquires a lease. */

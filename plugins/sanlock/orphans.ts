@@ -1,8 +1,10 @@
 import { DEADLINES } from "../../core/deadlines.ts";
+import { type Refused, refuse } from "../contract.ts";
 import type { Lease } from "./client.ts";
 import { ACQUIRE, RES } from "./flags.ts";
 import type { LockspaceState, Prepared } from "./lockspace-state.ts";
 import { ERRNO, returnValueText } from "./return-codes.ts";
+import { IO_TIMEOUT_DEFAULT_S } from "./timing.ts";
 
 /**
  * What sanlock answers about leases of an lvmlockd that died in the middle of a call. The call goes on, for seconds when it lost a
@@ -11,9 +13,29 @@ import { ERRNO, returnValueText } from "./return-codes.ts";
  */
 const UNSETTLED: readonly number[] = [ERRNO.EBUSY, ERRNO.EEXIST, ERRNO.EAGAIN];
 
+/** I/O timeouts that a lock call of sanlock may take (its timeouts.c; call-times.ts goes by it too). */
+const LOCK_TIMEOUTS = 6;
+
 /** From now on and for some time calls that meet the last calls of an earlier lvmlockd are made again. */
-export function expectEarlierCalls(state: LockspaceState): void {
-  state.earlier_calls_until_ms = performance.now() + DEADLINES.sanlock_earlier_calls_ms;
+export function expectEarlierCalls(state: LockspaceState, { io_timeout_s }: Prepared): void {
+  const lock_ms = 1000 * LOCK_TIMEOUTS * (io_timeout_s || IO_TIMEOUT_DEFAULT_S);
+  state.earlier_calls_until_ms = performance.now() + Math.max(DEADLINES.sanlock_earlier_calls_ms, lock_ms);
+}
+
+/** Whether sanlock refuses a lock of its own host, while it may still be at work for an lvmlockd, or a worker, that died. */
+export function meetsEarlierCall({ earlier_calls_until_ms }: LockspaceState, rv: number): boolean {
+  return (rv === ERRNO.EBUSY || rv === ERRNO.EEXIST) && performance.now() < earlier_calls_until_ms;
+}
+
+/** The lock of an earlier lvmlockd that was not settled in all that time. Its LV may be active, so it stays on the books of whoever asked. */
+export function refuseUnsettled({ earlier_calls_until_ms }: LockspaceState, rv: number): Refused | null {
+  if (earlier_calls_until_ms === 0 || !UNSETTLED.includes(rv)) return null;
+  return refuse(
+    "EORPHAN",
+    "sanlock is still not through with what an earlier lvmlockd of this host has asked for: this one does not have the lock, and no " +
+      `other host gets it as long as sanlock has it. Start lvmlockd again to take it over (${returnValueText(rv)})`,
+    { lm_result: rv },
+  );
 }
 
 /** Makes the call until it no longer meets such a call of an earlier lvmlockd, or the time for that is over. */

@@ -1,9 +1,9 @@
 /** What becomes of the GL and VG locks of commands when lvmlockd dies and is started again; against a client that plays sanlock. */
-import { expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, mock, spyOn, test } from "bun:test";
 import type { Lease, SanlockClient } from "../../../plugins/sanlock/client.ts";
 import { ACQUIRE, RES } from "../../../plugins/sanlock/flags.ts";
 import { ERRNO } from "../../../plugins/sanlock/return-codes.ts";
-import { fakeJoined, LV, VG } from "./fake-client.ts";
+import { fakeClient, fakeJoined, LV, VG } from "./fake-client.ts";
 
 /** A sanlock with orphans of these names, shared or not, and what was asked of it. */
 async function started(orphans: ReadonlyMap<string, number>, addLockspace: SanlockClient["addLockspace"]) {
@@ -91,6 +91,67 @@ test("an orphan is waited for while sanlock goes on with the last call of the lv
     adopted: true,
   });
   expect(answers).toEqual([]);
+});
+
+describe("a lock that sanlock has not settled since lvmlockd died", () => {
+  const clock = { now_ms: 0 };
+  beforeEach(() => {
+    clock.now_ms = 0;
+    spyOn(performance, "now").mockImplementation(() => clock.now_ms);
+    spyOn(Bun, "sleep").mockImplementation(async (time) => {
+      clock.now_ms += Number(time);
+    });
+  });
+  afterEach(() => mock.restore());
+
+  /** A VG taken up after an lvmlockd that died, with this I/O timeout, and what sanlock answers about its LV. */
+  const takenUp = async (io_timeout_s: number, rv: number) => {
+    const { handle } = await fakeJoined(
+      {
+        addLockspace: exists,
+        readLockspace: () => ({ ...fakeClient({}, {}).readLockspace("", 1), io_timeout_s }),
+        acquire: (_sock: number, lease: Lease) => ({
+          rv: lease.name === LV.name ? rv : ERRNO.ENOENT,
+          owner: null,
+          owner_name: "",
+        }),
+      },
+      {},
+      { adopt: "if-orphan" },
+    );
+    const call = { resource: LV, mode: "ex", repair: false, persistent: true, patience_ms: 0 } as const;
+    return (adopt: "no" | "only-orphan") => handle.lock({ ...call, adopt });
+  };
+
+  test("is waited for as long as a lock call of sanlock may take, and is told to be on nobody's books", async () => {
+    for (const [io_timeout_s, waited_ms] of [
+      [1, 20_000],
+      [10, 60_000],
+      [40, 240_000],
+    ] as const) {
+      const lock = await takenUp(io_timeout_s, ERRNO.EBUSY);
+      const begin_ms = clock.now_ms;
+      const answer = await lock("only-orphan");
+      expect(answer).toMatchObject({ kind: "refused", code: "EORPHAN", lm_result: ERRNO.EBUSY });
+      expect(answer.kind === "refused" && answer.detail).toContain("this one does not have the lock");
+      expect(clock.now_ms - begin_ms).toBe(waited_ms);
+    }
+  });
+
+  test("is soon asked for again by others, and is not taken for a lost VG before that time is over", async () => {
+    const lock = await takenUp(10, ERRNO.EBUSY);
+    expect(await lock("no")).toMatchObject({ kind: "refused", code: "EAGAIN", retry: "soon" });
+    clock.now_ms += 60_000;
+    expect(await lock("no")).toMatchObject({ kind: "refused", code: "EVGKILLED", retry: "never" });
+  });
+
+  test("is not waited for in a VG that was joined anew", async () => {
+    const { handle } = await fakeJoined({
+      acquire: () => ({ rv: ERRNO.EBUSY, owner: null, owner_name: "" }),
+    });
+    const call = { resource: LV, mode: "ex", repair: false, persistent: true, patience_ms: 0 } as const;
+    expect(await handle.lock({ ...call, adopt: "no" })).toMatchObject({ code: "EVGKILLED" });
+  });
 });
 
 test("the orphan of a command that turns up later gives way to the next command of this host", async () => {
