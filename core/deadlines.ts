@@ -88,6 +88,11 @@ export const DEADLINES = {
   /** Within this time of a renewal sanlock has looked through the other hosts' leases: its main loop takes a second, and some more. */
   sanlock_check_ms: 1500,
   /**
+   * After so long the daemon says that it is ready although VGs are still being adopted: a service manager ends what does not get ready
+   * (systemd after 90 s), clients are answered all the time, and a VG that is not adopted yet counts as starting.
+   */
+  adoption_ready_ms: 30_000,
+  /**
    * How long a VG's adoption waits for a command that was at work when lvmlockd died. Half of what a join may take at least, so that
    * the core still waits for the join itself; the longest commands, such as lvextend -r with a check of the file system, are within it.
    */

@@ -82,7 +82,7 @@ async function serve(state: ProcessState): Promise<number> {
   }
   daemon = answer.daemon;
   onSignals(daemon, reload);
-  void daemon.ready.then(() => announce(state, answer.daemon));
+  void readyOrLate(answer.daemon).then((adopted) => announce(state, answer.daemon, adopted));
   await daemon.ended;
   notifier.stopping();
   notifier.close();
@@ -90,8 +90,23 @@ async function serve(state: ProcessState): Promise<number> {
   return EXIT.ok;
 }
 
-/** Adoption is over, so what was held before is protected again: now others may rely on us. */
-function announce({ options, config, log, notifier, caller }: ProcessState, daemon: Daemon): void {
+/** True when all is adopted, false when that takes longer than whoever started us should wait. */
+async function readyOrLate(daemon: Daemon): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => late.resolve(false), DEADLINES.adoption_ready_ms);
+  const adopted = await Promise.race([daemon.ready.then(() => true), late.promise]);
+  clearTimeout(timer);
+  return adopted;
+}
+
+/**
+ * What was held before is protected again, or, where a lock manager or a command of the earlier daemon's time takes its time, counts as
+ * starting: now others may rely on us.
+ */
+function announce(state: ProcessState, daemon: Daemon, adopted: boolean): void {
+  const { options, config, log, notifier, caller } = state;
+  if (!adopted)
+    log.warning("VGs of an earlier lvmlockd are still being adopted: lvmlockctl --info shows which");
   notifier.ready();
   notifier.status(daemon.statusText());
   setInterval(() => notifier.status(daemon.statusText()), DEADLINES.status_interval_ms).unref();
