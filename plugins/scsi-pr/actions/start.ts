@@ -154,7 +154,10 @@ export function isStarted(state: DeviceState, key: ReservationKey, type: Reserva
   return admitsRegistrants(type) || reservation.key === key;
 }
 
-/** A new reservation shuts out whoever is not registered, and with WE and EA also those that are: these can be named. */
+/**
+ * A new reservation shuts out whoever is not registered, and with WE and EA also those that are: these can be named. So does one
+ * that is taken from the host `leaving`, where the others could write under it.
+ */
 export function exclusionWarnings(
   request: StartRequest,
   inspections: Inspections,
@@ -163,7 +166,9 @@ export function exclusionWarnings(
   const shut_out = otherKeys(
     request,
     inspections,
-    (type, { reservation }) => !admitsRegistrants(type) && reservation === null,
+    (type, { reservation }) =>
+      !admitsRegistrants(type) &&
+      (reservation === null || (reservation.key === leaving && admitsRegistrants(reservation.type))),
   ).filter((key) => key !== leaving);
   return shut_out.length === 0
     ? []
@@ -199,13 +204,17 @@ function otherKeys(
 }
 
 /** APTPL of the latest REGISTER is the device's state for all hosts, so a start without it turns off what another host wanted. */
-function powerLossWarnings(request: StartRequest, inspections: Inspections): string[] {
+export function powerLossWarnings(
+  request: StartRequest,
+  inspections: Inspections,
+  leaving: ReservationKey | null = null,
+): string[] {
   if (request.aptpl) return [];
   const active = inspections.some(
     (inspection) =>
       inspection.kind === "inspected" &&
       inspection.capabilities?.persist_through_power_loss.active === true &&
-      inspection.state.keys.some((key) => key !== request.our_key),
+      inspection.state.keys.some((key) => key !== request.our_key && key !== leaving),
   );
   return active
     ? ["other hosts' registrations outlive a loss of power now; this start, without --ptpl, ends that"]

@@ -18,6 +18,7 @@ import {
   inability,
   isStarted,
   planStart,
+  powerLossWarnings,
   registerStep,
   reserveStep,
   type StartRequest,
@@ -52,6 +53,7 @@ export function planTakeOver(request: TakeOverRequest, inspections: Inspections)
               "its key and reservation are removed, its commands under way are aborted, its writes fail from then on",
           ]),
       ...excluding,
+      ...powerLossWarnings(request, inspections, request.remove_key),
     ],
     cuts_off: found > 0 || excluding.length > 0,
   };

@@ -247,6 +247,40 @@ describe("start --removekey", () => {
     expect(warnings[1]).not.toContain("host_id 2");
   });
 
+  test.each(["WERO", "EARO"] as const)(
+    "warns of a third host that can write under the other host's reservation %s and is shut out by ours",
+    async (type) => {
+      const disks = disksOf(1);
+      await act(disks, B, start(KEY_B, type));
+      await act(disks, C, start(KEY_C, type));
+      const { result, plan } = await act(disks, A, takeOver(KEY_A, KEY_B));
+      expect([result, disks[0]?.mayWrite("c")]).toEqual(["done", false]);
+      expect(plan.cuts_off).toBe(true);
+      expect(plan.warnings.slice(1)).toEqual([
+        "registered hosts can no longer write once this reservation is taken: 0x1000000000010003 (host_id 3, generation 1)",
+      ]);
+    },
+  );
+
+  test("without --ptpl warns when that ends the persistence of hosts that stay", async () => {
+    const warningsOf = async (hosts: readonly [{ name: string }, bigint][]): Promise<readonly string[]> => {
+      const disks = disksOf(1);
+      for (const [host, key] of hosts) await act(disks, host, start(key, "sh", true));
+      const { plan } = await act(disks, A, takeOver(KEY_A, KEY_B, "sh"));
+      expect(disks[0]?.aptpl).toBe(false);
+      return plan.warnings.slice(1);
+    };
+    expect(
+      await warningsOf([
+        [B, KEY_B],
+        [C, KEY_C],
+      ]),
+    ).toEqual([
+      "other hosts' registrations outlive a loss of power now; this start, without --ptpl, ends that",
+    ]);
+    expect(await warningsOf([[B, KEY_B]])).toEqual([]);
+  });
+
   test("refuses devices that a third host holds", async () => {
     const disks = disksOf(2);
     await act(disks.slice(0, 1), B, start(2n));
