@@ -262,6 +262,19 @@ describe("a start", () => {
     expect(commands.filter((command) => command.startsWith("remove"))).toEqual([]);
   });
 
+  test("tells earlier from later generations by the 24 bits that a key has of them", async () => {
+    const own = { host_id: 1, generation: 0x100_0002 };
+    const own_key = keyOfHost(own);
+    const judged = async (generation: number): Promise<string[]> => {
+      const other = keyOfHost({ host_id: 1, generation });
+      const { run, commands } = playedPvs([pv("/dev/sdb", [other, own_key])], undefined, [other]);
+      await ask(run, { method: "correctKey", removed: null, own });
+      return commands.filter((command) => command.startsWith("remove"));
+    };
+    for (const earlier of [0, 0xff_fffe, 0x100_0001]) expect(await judged(earlier)).toHaveLength(1);
+    for (const later of [3, 0x100_0003, 0x200]) expect(await judged(later)).toEqual([]);
+  });
+
   test("changes nothing where a PV can't be read or is not reserved for registered hosts", async () => {
     const old = keyOfHost({ host_id: 1, generation: 6 });
     for (const [bad, detail] of [

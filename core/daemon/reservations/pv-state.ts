@@ -118,13 +118,17 @@ export function ownKeyProblem(pvs: readonly PvState[], own: HostLife): string {
 
 /**
  * Keys of earlier generations of our own host_id. sanlock gave us the host_id, so whoever had it before is over: what is left was
- * registered through a path that is lost, or a session that ended. A later generation is not ours to judge.
+ * registered through a path that is lost, or a session that ended. A later generation is not ours to judge. A key has 24 bits of a
+ * generation, which begin anew after 0xffffff, so the nearer half of them counts as before ours and the other half as after it; a
+ * key with none is of a time before sanlock was joined.
  */
 export function earlierKeys(pvs: readonly PvState[], own: HostLife): ReservationKey[] {
   const ours = pvs.flatMap(({ keys }) => keysOf(keys, own.host_id));
   const isEarlier = (found: ReservationKey): boolean => {
-    const generation = hostOfKey(found)?.generation ?? own.generation;
-    return generation < own.generation && found !== keyOfHost(own);
+    const generation = hostOfKey(found)?.generation;
+    if (generation === undefined || own.generation === 0 || found === keyOfHost(own)) return false;
+    const lives_since = (own.generation - generation) & KEY_GENERATION_MASK;
+    return generation === 0 || lives_since <= KEY_GENERATION_MASK >> 1;
   };
   return [...new Set(ours.filter(isEarlier))];
 }
@@ -143,6 +147,9 @@ export function removalProblem(pvs: readonly PvState[], own: HostLife, removed: 
     return keys.includes(our_key) ? "" : `our own key ${printKey(our_key)} is not registered`;
   });
 }
+
+/** The bits of a generation that a key has. */
+const KEY_GENERATION_MASK = 0xff_ffff;
 
 function keysOf(keys: readonly ReservationKey[], host_id: number): ReservationKey[] {
   return keys.filter((found) => hostOfKey(found)?.host_id === host_id);
