@@ -106,6 +106,8 @@ export const DEADLINES = {
   sanlock_earlier_calls_ms: 20_000,
   /** How often it is asked meanwhile. */
   sanlock_earlier_calls_look_ms: 20,
+  /** How often sanlock is asked whether it has joined a lockspace for an lvmlockd that died during the start. */
+  sanlock_addition_look_ms: 200,
   /** How long a lockspace may take that sanlock is removing by itself; it writes the host's lease once more, with I/O timeouts. */
   sanlock_removal_ms: 20_000,
   /** How often it is asked meanwhile. */

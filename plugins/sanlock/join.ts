@@ -1,17 +1,20 @@
 import { DEADLINES } from "../../core/deadlines.ts";
 import { type Answer, type GlobalLockState, type JoinCall, type Refused, refuse } from "../contract.ts";
+import { isUnderWay, waitForEarlierJoin } from "./earlier-join.ts";
 import { ADD, CONFIG, GET_HOSTS, REMOVE, WRITE_LOCKSPACE } from "./flags.ts";
 import { readGlobalLock } from "./global-lock.ts";
 import { readHostLease } from "./host-lease.ts";
 import { type LockspaceState, type Prepared, UNUSED_NAME } from "./lockspace-state.ts";
 import { dropCommandLocks, expectEarlierCalls } from "./orphans.ts";
-import { countFrom, leasesOf, longestTimeout_s, othersIn, waitForRenewals } from "./peers.ts";
+import { countFrom, countFromNow, leasesOf, longestTimeout_s, othersIn, waitForRenewals } from "./peers.ts";
 import { disconnect } from "./prepare.ts";
 import { NO_DAEMON, refuseFor } from "./refusals.ts";
 import { forgetStart, rememberStart } from "./repair.ts";
 import { ERRNO, isNoDaemon, returnValueText, SANLK } from "./return-codes.ts";
 import { estimateStart, type StartKind } from "./start-estimate.ts";
 import { hostDead_s, IO_TIMEOUT_DEFAULT_S } from "./timing.ts";
+
+const NONE_LEFT = Object.freeze(refuse("EADOPT_NONE", "no earlier lvmlockd has left the lockspace joined"));
 
 export type JoinAnswer = Answer<{ generation: number; global_lock: GlobalLockState }>;
 
@@ -30,12 +33,12 @@ export async function join(
   const before = { leases: leasesOf(prepared), at_ms: performance.now() };
   const others = othersIn(before.leases, state.identity.host_id);
   const start = { skips, others: others.length, others_timeout_s: longestTimeout_s(others) };
-  const added = addLockspace(state, prepared, adopt, start);
+  const added = await addLockspace(state, prepared, adopt, start);
   if (typeof added !== "string") {
     disconnect(state);
     return added;
   }
-  const since = countFrom(prepared, before, skips);
+  const since = added === "new" ? countFrom(prepared, before, skips) : countFromNow(prepared);
   const { client } = state.tools;
   const { lockspace_name } = state.identity;
   // Orphans still protect LVs that are active, so a lockspace with orphans must not be left as if it were clean.
@@ -48,8 +51,9 @@ export async function join(
       ? refuseFor(rv, `${lockspace_name} can't be configured`)
       : global_lock;
   }
-  if (added === "new") await waitForRenewals(state, prepared, since);
-  else await takeUp(state, prepared);
+  if (added !== "new") await takeUp(state, prepared);
+  // Where it has just been joined, for whomever, the other hosts have to see this one first.
+  if (added !== "adopted") await waitForRenewals(state, prepared, since);
   state.joined = true;
   state.told_lost = false;
   const generation = ownGeneration(state, prepared);
@@ -64,18 +68,26 @@ async function takeUp(state: LockspaceState, prepared: Prepared): Promise<void> 
   await dropCommandLocks(state, prepared);
 }
 
-function addLockspace(
+/** "adopted": an earlier lvmlockd had it joined. "adopted-late": sanlock was joining it for an earlier one, and has done so now. */
+async function addLockspace(
   state: LockspaceState,
   prepared: Prepared,
   adopt: JoinCall["adopt"],
   start: StartKind,
-): "new" | "adopted" | Refused {
+): Promise<"new" | "adopted" | "adopted-late" | Refused> {
   const { client, context } = state.tools;
   const { host_lease } = prepared;
-  if (adopt === "only-orphan" && client.inquireLockspace(host_lease) === ERRNO.ENOENT)
-    return refuse("EADOPT_NONE", "no earlier lvmlockd has left the lockspace joined");
+  const add = (): number =>
+    client.addLockspace(host_lease, start.skips ? ADD.NODELAY : 0, context.io_timeout_s);
+  if (adopt === "only-orphan" && client.inquireLockspace(host_lease) === ERRNO.ENOENT) return NONE_LEFT;
   tellTimes(state, prepared, start);
-  const rv = client.addLockspace(host_lease, start.skips ? ADD.NODELAY : 0, context.io_timeout_s);
+  let rv = add();
+  if (isUnderWay(rv) && adopt !== "no") {
+    const earlier = await waitForEarlierJoin(state, prepared);
+    if (earlier === 0) return "adopted-late";
+    if (earlier === ERRNO.ENOENT && adopt === "only-orphan") return NONE_LEFT;
+    if (earlier === ERRNO.ENOENT) rv = add();
+  }
   if (rv >= 0) return "new";
   const adopted = rv === ERRNO.EEXIST && adopt !== "no" && client.inquireLockspace(host_lease) === 0;
   return adopted ? "adopted" : refuseJoin(state, prepared, rv);
@@ -106,7 +118,13 @@ function refuseJoin({ identity }: LockspaceState, { geometry, path }: Prepared, 
     );
   if (rv === SANLK.ADDLS_INVALID_HOSTID)
     return refuse("EHOSTID", `host_id ${host_id} has no lease of ${geometry.align_mb} MiB on ${path}`, more);
-  if (rv === ERRNO.EEXIST || rv === ERRNO.EINPROGRESS)
+  if (isUnderWay(rv))
+    return refuse(
+      "EEXIST",
+      `sanlock is still joining or leaving ${lockspace_name} on this host: ${returnValueText(rv)}`,
+      more,
+    );
+  if (rv === ERRNO.EEXIST)
     return refuse("EEXIST", `${lockspace_name} is joined on this host already: ${returnValueText(rv)}`, more);
   if (rv === SANLK.WRONG_CAW)
     return refuse("EPROTONOSUPPORT", `${lockspace_name} can't be joined: ${returnValueText(rv)}`, more);
