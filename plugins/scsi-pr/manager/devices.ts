@@ -54,7 +54,13 @@ function observe(open: OpenDevice, pv: Pv): Seen | PrRefusal {
     return keys.kind !== "done" ? keys : (read as PrRefusal);
   }
   const type = reservationType(device.transport);
-  const changed = { registered: false, reserved: false, preempted: false, aptpl_before: null };
+  const changed: Changed = {
+    registered: false,
+    reserved: false,
+    preempted: false,
+    aptpl_before: null,
+    given_up: false,
+  };
   return {
     held: { pv, device, type, changed, generation: -1, nexuses_at_ms: 0, silent_since_ms: -1 },
     observation: { pv, transport: device.transport, keys: keys.keys, reservation: read.reservation },

@@ -1,7 +1,8 @@
 /** What a start has to do on each PV, decided from what the devices say before anything is changed. Pure. */
 import { type Refused, refuse } from "../../contract.ts";
+import { printKey } from "../keys.ts";
 import type { ReservableDevice, Reservation, ReservationKey, ReservationType } from "../reservable.ts";
-import { TYPE_WORDS } from "../reservation-type.ts";
+import { heldByOneNexusAlone, TYPE_WORDS } from "../reservation-type.ts";
 import { describeKey, describeKeys, ownerOf } from "./holder.ts";
 import type { Pv } from "./pv-source.ts";
 
@@ -75,17 +76,29 @@ export function planStart(observations: readonly Observation[], wish: Wish): Pla
 function warningOn(observation: Observation, wish: Wish): string | null {
   if (!wish.takes_up || !isHeldByUs(observation, wish)) return null;
   const { pv, keys, reservation, transport } = observation;
+  const said: string[] = [];
   if (reservation !== null && reservation.type !== reservationType(transport))
-    return `${pv.path} was reserved by this host with another type (${TYPE_WORDS[reservation.type]}) while lvmlockd did not run: that is corrected`;
+    said.push(
+      `${pv.path} was reserved by this host with another type (${TYPE_WORDS[reservation.type]}) while lvmlockd did not run: that is corrected`,
+    );
   const writers = keys.filter((key) => key !== wish.own);
-  if (transport !== "multipath" || writers.length === 0) return null;
-  return `${pv.path} is registered by ${describeKeys(writers)} as well, which can write through multipath: lvmpersist remove ends that`;
+  if (transport === "multipath" && writers.length > 0)
+    said.push(
+      `${pv.path} is registered by ${describeKeys(writers)} as well, which can write through multipath: lvmpersist remove ends that`,
+    );
+  return said.length === 0 ? null : said.join("; ");
 }
 
-/** The reservation is this host's key's, or that of all registrants and there is no other. */
-function isHeldByUs({ keys, reservation }: Observation, { own }: Wish): boolean {
+/**
+ * The reservation is this host's, and taking it up takes nothing from another one. A type under which other registrants write is
+ * this host's alone when there are none: correcting it would cut them off. On a multipath map the right type is such a one; what
+ * is kept as it is cuts nobody off.
+ */
+function isHeldByUs({ keys, reservation, transport }: Observation, { own }: Wish): boolean {
   if (reservation === null) return false;
-  return reservation.key === 0n ? keys.every((key) => key === own) : reservation.key === own;
+  if (reservation.key !== own && reservation.key !== 0n) return false;
+  const isRight = reservation.key === own && reservation.type === reservationType(transport);
+  return isRight || heldByOneNexusAlone(reservation.type) || keys.every((key) => key === own);
 }
 
 interface Obstacle {
@@ -96,9 +109,14 @@ interface Obstacle {
 function obstacleOn(observation: Observation, wish: Wish): Obstacle | null {
   const { keys, reservation, transport } = observation;
   const { own, remove } = wish;
+  if (transport === "multipath" && remove === own && keys.includes(own)) {
+    const text = `is a multipath map that is registered with this host's own ${describeKey(own)}, which a PREEMPT would take from every path of whoever has it: when no host uses the VG, ${clearing(observation, own)}, then start it`;
+    return { text, keys: [own] };
+  }
   if (wish.takes_up && isHeldByUs(observation, wish)) return null;
   const type = reservationType(transport);
   const tolerated = (key: ReservationKey): boolean => key === own || key === remove;
+  const others = keys.filter((key) => !tolerated(key));
   if (reservation !== null) {
     if (reservation.key === 0n) {
       const text = `is held by all registrants (${describeKeys(keys)}) with a reservation that scsi-pr does not make: end it with lvmpersist first`;
@@ -106,19 +124,29 @@ function obstacleOn(observation: Observation, wish: Wish): Obstacle | null {
     }
     if (!tolerated(reservation.key))
       return { text: `is held by ${describeKey(reservation.key)}`, keys: [reservation.key] };
+    // They can write now, and could not once this host has it.
+    if (others.length > 0 && reservation.type !== type && !heldByOneNexusAlone(reservation.type)) {
+      const text = `is held by ${describeKey(reservation.key)} with a type under which ${describeKeys(others)} can write as well (${TYPE_WORDS[reservation.type]}): end that with lvmpersist stop there first, or lvmpersist remove`;
+      return { text, keys: others };
+    }
     if (reservation.key === own && reservation.type !== type && remove === null) {
       const text = `is reserved by this host's own key with another type (${TYPE_WORDS[reservation.type]}): end that with lvmpersist stop first`;
       return { text, keys: [own] };
     }
   }
   // Every registrant could write then, so there may be none but this host.
-  const writers = type === "WERO" ? keys.filter((key) => !tolerated(key)) : [];
+  const writers = type === "WERO" ? others : [];
   if (writers.length > 0)
     return {
       text: `is registered by ${describeKeys(writers)}, which could write through multipath`,
       keys: writers,
     };
   return null;
+}
+
+/** The command that frees a device whatever is registered there with our key. */
+export function clearing({ pv }: { pv: { path: string } }, key: ReservationKey): string {
+  return `run lvmpersist clear --ourkey ${printKey(key)} --device ${pv.path}`;
 }
 
 function stepOn(observation: Observation, wish: Wish): Step {

@@ -4,11 +4,12 @@ import type {
   PrAnswer,
   PrRefusal,
   ReservableDevice,
+  Reservation,
   ReservationKey,
   ReservationType,
 } from "../reservable.ts";
 import { describeKey, describeKeys } from "./holder.ts";
-import type { Step } from "./plan.ts";
+import { clearing, type Step } from "./plan.ts";
 
 /** What this start has changed on a device, and so what an undo has to take back. */
 export interface Changed {
@@ -18,6 +19,8 @@ export interface Changed {
   preempted: boolean;
   /** What APTPL was before our REGISTER changed it, which is the device's state for all hosts; null when it did not. */
   aptpl_before: boolean | null;
+  /** Our own reservation was released to be made anew with another type, and was not: whoever came between may have it. */
+  given_up: boolean;
 }
 
 export interface ReserveOrder {
@@ -37,6 +40,9 @@ export function reserveDevice(
   changed: Changed,
   warn: (text: string) => void,
 ): Done {
+  // Before anything is registered: what an undo takes back there are registrations of the same key.
+  if (step === "preempt" && remove === key && device.transport === "multipath")
+    return ownKeyOnMap(device, key);
   const registered = registerOwn(device, key, step, changed, warn);
   if (registered.kind !== "done") return registered;
   if (step === "preempt" && remove !== null) {
@@ -46,7 +52,7 @@ export function reserveDevice(
     if (preempted.kind !== "done") return preempted;
   }
   if (step === "correct") {
-    const corrected = correctType(device, key, type);
+    const corrected = correctType(device, key, type, changed);
     if (corrected.kind !== "done") return corrected;
   }
   // The holder may reserve again with the same type (SPC-4 5.13.7); that is how it is known that this very nexus holds it. Where every
@@ -69,11 +75,21 @@ function keptByTarget(device: ReservableDevice, key: ReservationKey): PrRefusal 
   return { kind: "conflict", detail };
 }
 
+function ownKeyOnMap(device: ReservableDevice, key: ReservationKey): PrRefusal {
+  const detail = `${device.path}: PREEMPT AND ABORT of this host's own ${describeKey(key)} would take it from every path of a multipath map`;
+  return { kind: "unsupported", detail };
+}
+
 /**
  * Makes our own reservation one of the right type. A holder that preempts itself changes the type with no moment in between
  * (SPC-4 5.13.11.3); where that can't be, because all registrants hold it or each path of a map is one, it is released and made anew.
  */
-function correctType(device: ReservableDevice, key: ReservationKey, type: ReservationType): Done {
+function correctType(
+  device: ReservableDevice,
+  key: ReservationKey,
+  type: ReservationType,
+  changed: Changed,
+): Done {
   const read = device.readReservation();
   if (read.kind !== "done") return read;
   const { reservation } = read;
@@ -81,9 +97,25 @@ function correctType(device: ReservableDevice, key: ReservationKey, type: Reserv
   if (reservation.key === key && device.transport !== "multipath") {
     const preempted = device.preempt({ key, remove: key, type, abort: false });
     if (preempted.kind === "done" || preempted.kind === "gone") return preempted;
+    // Its answer was not clear: releasing what it made would be for nothing.
+    if (mayHaveHappened(preempted) && isStill(device, { key, type })) return DONE;
   }
   const released = device.release({ key, type: reservation.type });
-  return released.kind === "done" ? device.reserve({ key, type }) : released;
+  if (released.kind !== "done") {
+    changed.given_up = mayHaveHappened(released) && !isStill(device, reservation);
+    return released;
+  }
+  const reserved = device.reserve({ key, type });
+  if (reserved.kind === "done") return reserved;
+  if (mayHaveHappened(reserved) && isStill(device, { key, type })) return DONE;
+  changed.given_up = true;
+  return reserved.kind === "conflict" ? explainConflict(device, key, reserved) : reserved;
+}
+
+/** Whether the device says that this is its reservation; what can't be read is not known to be. */
+function isStill(device: ReservableDevice, { key, type }: Reservation): boolean {
+  const read = device.readReservation();
+  return read.kind === "done" && read.reservation?.key === key && read.reservation.type === type;
 }
 
 /** Whether the device may have carried a command out: a device that went away may have done so before. */
@@ -156,7 +188,14 @@ export function whyUnknown(nexuses: readonly Nexus[]): PrRefusal | null {
 }
 
 function anotherInitiator(device: ReservableDevice, key: ReservationKey): string {
-  return `${device.path} is reserved with this host's own ${describeKey(key)}, but through another initiator${initiators(device, key)}: another host has the same host_id or key, or this host's initiator has changed. If no other host uses the key, take the VG over from it with lvmlockctl takeover`;
+  return `${device.path} is reserved with this host's own ${describeKey(key)}, but through another initiator${initiators(device, key)}: another host has the same host_id or key, or this host's initiator has changed. ${remedyFor(device, key)}`;
+}
+
+/** On a map a PREEMPT of our own key takes the registrations of every host that has it, so that no take-over is to be had. */
+function remedyFor({ transport, path }: ReservableDevice, key: ReservationKey): string {
+  return transport === "multipath"
+    ? `When no host uses the VG, ${clearing({ pv: { path } }, key)}, then start it`
+    : "If no other host uses the key, take the VG over from it with lvmlockctl takeover";
 }
 
 function registerFrom(

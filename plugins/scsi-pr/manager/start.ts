@@ -144,7 +144,14 @@ function reserveAll(
   state.held.push(...todo.map(({ held }) => held));
   for (const { held, step } of todo) {
     const problem = reserveOne(state, held, step, remove);
-    if (problem !== null) return problem;
+    if (problem === null) continue;
+    if (held.changed.given_up)
+      lostWhileDead(
+        state,
+        problem,
+        `it was lost while the reservation of ${held.pv.path} was made one of the right type`,
+      );
+    return problem;
   }
   return null;
 }
@@ -154,10 +161,14 @@ function adoptable(steps: readonly Step[], adopt: JoinCall["adopt"]): Refused | 
   return refuse("EADOPT_NONE", "no earlier lvmlockd of this host has left the VG's PVs reserved");
 }
 
-/** The daemon was dead when another host took the VG: its LVs may be active here, and somebody has to be told. */
-function lostWhileDead(state: LockspaceState, { detail }: Refused): void {
+/** The VG is not this host's any more, or perhaps not: its LVs may be active here, and somebody has to be told. */
+function lostWhileDead(
+  state: LockspaceState,
+  { detail }: Refused,
+  how = "it was lost while lvmlockd did not run",
+): void {
   const { vg_name } = state.identity;
-  logLine(state, "error", `it was lost while lvmlockd did not run: ${detail}`);
+  logLine(state, "error", `${how}: ${detail}`);
   state.tools.kill(vg_name);
 }
 

@@ -105,6 +105,35 @@ describe("a take-over", () => {
     }
   });
 
+  test("from this host's own key is refused on a multipath map, whose refusals name another way", async () => {
+    const world = createWorld({ disks_per_vg: 0 });
+    const map = world.makeDisk("multipath");
+    world.disks("vg0").push(map);
+    done(await (await vgOn(world, 1, { nexus: "other" })).start());
+    const before = map.changes.length;
+    const a = await vgOn(world, 1);
+    for (const order of [{}, removing(1)]) {
+      const { code, detail } = refusal(await a.start(order));
+      expect(code).toBe("EBUSY");
+      expect(detail).toContain(
+        "hen no host uses the VG, run lvmpersist clear --ourkey 0x1000000000000001 --device /dev/fake0",
+      );
+      expect(detail).not.toContain("takeover");
+    }
+    expect([map.changes.length, map.write("other")]).toEqual([before, "written"]);
+  });
+
+  test("is refused where a third host can write under the other one's reservation", async () => {
+    const world = createWorld({ disks_per_vg: 1 });
+    const [disk] = world.disks("vg0");
+    for (const host_id of [1, 3])
+      disk?.open(`host${host_id}`).register({ from: 0n, to: keyOf(host_id), aptpl: true });
+    disk?.open("host1").reserve({ key: keyOf(1), type: "WERO" });
+    const { code, detail } = refusal(await (await vgOn(world, 2)).start(removing(1)));
+    expect([code, detail]).toEqual(["EBUSY", expect.stringContaining("(host_id 3) can write as well")]);
+    expect([disk?.write("host1"), disk?.write("host3")]).toEqual(["written", "written"]);
+  });
+
   test("from this host's own key that the storage refuses says what to do, and leaves nothing behind", async () => {
     const world = createWorld();
     done(await (await vgOn(world, 1, { nexus: "before the reboot" })).start());
