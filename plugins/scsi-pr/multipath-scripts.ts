@@ -2,7 +2,7 @@ import { ask, type Script } from "./exchange.ts";
 import { printKey } from "./keys.ts";
 import { parseKeyReply } from "./multipathd.ts";
 import { type NexusCommands, nexusAnswer, repairAnswer } from "./nexus.ts";
-import type { PrAnswer, PrRefusal, ReservationKey, ReservationType } from "./reservable.ts";
+import type { PrAnswer, PrRefusal, Reservation, ReservationKey, ReservationType } from "./reservable.ts";
 import { heldByAllRegistrants, heldByOneNexusAlone } from "./reservation-type.ts";
 import type { ScriptedCommands } from "./scripted-device.ts";
 
@@ -23,24 +23,70 @@ export interface MultipathMap {
 
 /**
  * Asks one path after the other until one gives an answer that speaks for the device. A path that does not answer does not, and
- * neither does one with an error of its own; with `conflicts` a conflict does not either, because this path may not be
- * registered while another one is.
+ * neither does one with an error of its own. For what only reads: what changes something is sent by `changeOnce`.
  */
 function* firstAnswer<Results>(
   paths: readonly MultipathPath[],
-  { conflicts }: { conflicts: "speak" | "next-path" },
   command: (path: MultipathPath) => Script<PrAnswer<Results>>,
 ): Script<PrAnswer<Results>> {
   let refusal: PrRefusal = { kind: "gone", detail: "the map has no path" };
-  let conflict: PrRefusal | null = null;
   for (const path of paths) {
     const answer = yield* command(path);
-    if (answer.kind === "done" || answer.kind === "unsupported" || answer.kind === "denied") return answer;
-    if (answer.kind === "conflict" && conflicts === "speak") return answer;
-    if (answer.kind === "conflict") conflict = answer;
+    if (answer.kind !== "gone" && answer.kind !== "failed") return answer;
     refusal = answer;
   }
-  return conflict ?? refusal;
+  return refusal;
+}
+
+/** What the device says when it is read back after a change whose answer did not come. */
+interface MapState {
+  readonly keys: readonly ReservationKey[];
+  readonly reservation: Reservation | null;
+}
+
+/** Keys and reservation through whatever path answers; null when none does. */
+function* readBack(paths: readonly MultipathPath[]): Script<MapState | null> {
+  const keys = yield* firstAnswer(paths, ({ commands }) => commands.readKeys());
+  if (keys.kind !== "done") return null;
+  const held = yield* firstAnswer(paths, ({ commands }) => commands.readReservation());
+  return held.kind === "done" ? { keys: keys.keys, reservation: held.reservation } : null;
+}
+
+/**
+ * Sends what changes something through one path after the other, until it is done. A conflict speaks for its path only, which
+ * may not be registered while another one is. Once a path's answer is not clear, the command may have been carried out, and
+ * sent again it meets a conflict that says nothing. So the device is read before any other path is asked, and after each of
+ * their refusals; `happened` judges what it says. What can't be read stays unclear, which callers take for carried out.
+ */
+function* changeOnce(
+  paths: readonly MultipathPath[],
+  happened: (state: MapState) => boolean,
+  command: (path: MultipathPath) => Script<PrAnswer<object>>,
+  { aborts = false } = {},
+): Script<PrAnswer<object>> {
+  let unclear: PrRefusal | null = null;
+  let conflict: PrRefusal | null = null;
+  for (const path of paths) {
+    const answer: PrAnswer<object> = yield* command(path);
+    if (answer.kind === "done") return answer;
+    if (answer.kind === "conflict") conflict = answer;
+    else if (answer.kind === "gone" || answer.kind === "failed") unclear ??= answer;
+    else if (unclear === null) return answer;
+    if (unclear === null) continue;
+    const state: MapState | null = yield* readBack(paths);
+    if (state === null) return unclear;
+    if (happened(state)) return aborts ? abortUnknown(unclear) : { kind: "done" };
+  }
+  return conflict ?? unclear ?? { kind: "gone", detail: "the map has no path" };
+}
+
+/**
+ * A PREEMPT AND ABORT without an answer that was carried out, as the keys show. Whether the commands of the other host that it
+ * ends are over nobody can read, so it remains a refusal, which says both.
+ */
+function abortUnknown(unclear: PrRefusal): PrRefusal {
+  const detail = `${unclear.detail}; the key is removed, but whether the commands under its registration have ended is not known`;
+  return { ...unclear, detail };
 }
 
 /** multipathd's words for no; newer ones give a reason behind it. */
@@ -149,9 +195,14 @@ function noPath({ device }: MultipathMap): PrRefusal {
 
 /**
  * Takes `key` off the device. A path that is lost keeps its registration at the target; it goes with a PREEMPT of our own key
- * through a path that is left, before that one is unregistered.
+ * through a path that is left, before that one is unregistered. PREEMPT takes every registration with the key, also those of a
+ * host that has the same one, so it is sent only where that can't be, and not at all with `lost_paths` "keep".
  */
-function* unregister(map: MultipathMap, key: ReservationKey): Script<PrAnswer<object>> {
+function* unregister(
+  map: MultipathMap,
+  key: ReservationKey,
+  lost_paths: "remove" | "keep",
+): Script<PrAnswer<object>> {
   const found = yield* nexusAnswer(map.paths, { key });
   if (found.kind !== "done") return found;
   const registered = map.paths.filter((_, index) => found.nexuses[index]?.state === "registered");
@@ -165,7 +216,9 @@ function* unregister(map: MultipathMap, key: ReservationKey): Script<PrAnswer<ob
   yield* forgetKey(map);
   const keys = yield* first.commands.readKeys();
   const count = keys.kind === "done" ? keys.keys.filter((other) => other === key).length : 0;
-  if (map.needs_multipathd && count > registered.length) {
+  const more = map.needs_multipathd && lost_paths === "remove" ? count - registered.length : 0;
+  const initiators = more > 0 ? yield* initiatorsOf(first, key) : [];
+  if (more > 0 && initiators.length === 1) {
     const held = yield* first.commands.readReservation();
     const type = held.kind === "done" ? (held.reservation?.type ?? "WEAR") : "WEAR";
     const preempted = yield* first.commands.preempt({ key, remove: key, type, abort: false });
@@ -177,7 +230,33 @@ function* unregister(map: MultipathMap, key: ReservationKey): Script<PrAnswer<ob
     // A conflict: the PREEMPT has removed this one already.
     if (answer.kind !== "done" && answer.kind !== "conflict") return answer;
   }
-  return { kind: "done" };
+  return more > 0 && initiators.length !== 1 ? unproven(map, { key, more, initiators }) : { kind: "done" };
+}
+
+/**
+ * The initiators behind the registrations with a key; empty when the device does not tell each of them. One of them is ours,
+ * since a path of ours is registered, so where there is only one all the registrations are this host's. Sessions of one iSCSI
+ * initiator differ in the ISID, and one of them that is over is what a lost path leaves.
+ */
+function* initiatorsOf({ commands }: MultipathPath, key: ReservationKey): Script<readonly string[]> {
+  const read = yield* commands.readFullStatus();
+  if (read.kind !== "done") return [];
+  const names = read.registrations
+    .filter((one) => one.key === key)
+    .map(({ initiator }) => initiator.replace(/,i,0x[0-9a-f]*$/i, ""));
+  return names.includes("") ? [] : [...new Set(names)];
+}
+
+function unproven(
+  { device }: MultipathMap,
+  { key, more, initiators }: { key: ReservationKey; more: number; initiators: readonly string[] },
+): PrRefusal {
+  const through = initiators.length === 0 ? "" : ` (registered through ${initiators.join(", ")})`;
+  const detail =
+    `${device}: REGISTER: this host's paths are unregistered, but ${more} more registrations with ${printKey(key)} stay${through}: ` +
+    "whether they are this host's lost paths or another host's with the same key can't be told. " +
+    `When no host uses the device, lvmpersist clear --ourkey ${printKey(key)} ends them`;
+  return { kind: "failed", detail };
 }
 
 /** Unregisters whatever key each path has. */
@@ -205,8 +284,10 @@ function* release(
   call: { key: ReservationKey; type: ReservationType },
 ): Script<PrAnswer<object>> {
   if (heldByAllRegistrants(call.type) || !map.needs_multipathd) {
-    return yield* firstAnswer(map.paths, { conflicts: "next-path" }, ({ commands }) =>
-      commands.release(call),
+    return yield* changeOnce(
+      map.paths,
+      ({ reservation }) => reservation === null,
+      ({ commands }) => commands.release(call),
     );
   }
   let released: PrAnswer<object> = noPath(map);
@@ -217,12 +298,18 @@ function* release(
     if (released.kind === "failed") return released;
   }
   if (released.kind !== "done") return released;
-  const left = yield* firstAnswer(map.paths, { conflicts: "speak" }, ({ commands }) =>
-    commands.readReservation(),
-  );
+  const left = yield* firstAnswer(map.paths, ({ commands }) => commands.readReservation());
   if (left.kind !== "done" || left.reservation?.key !== call.key) return released;
   const detail = `${map.device}: RELEASE: the path that holds the reservation is lost; unregister the key instead`;
   return { kind: "failed", detail };
+}
+
+/** Whether this is a reservation that `call` makes. */
+function isHeld(
+  { reservation }: MapState,
+  { key, type }: { key: ReservationKey; type: ReservationType },
+): boolean {
+  return reservation?.type === type && (heldByAllRegistrants(type) || reservation.key === key);
 }
 
 function* preempt(
@@ -234,31 +321,35 @@ function* preempt(
     const detail = `${map.device}: ${command}: our own key would go from every path but one`;
     return { kind: "unsupported", detail };
   }
-  const held = yield* firstAnswer(map.paths, { conflicts: "speak" }, ({ commands }) =>
-    commands.readReservation(),
-  );
+  const held = yield* firstAnswer(map.paths, ({ commands }) => commands.readReservation());
   // Only taking the reservation over makes us its holder; removing a mere registration leaves it where it is.
   const taken = held.kind === "done" && held.reservation?.key === call.remove;
   const refused = taken ? onePathOnly(map, command, call.type) : null;
   if (refused !== null) return refused;
-  return yield* firstAnswer(map.paths, { conflicts: "next-path" }, ({ commands }) => commands.preempt(call));
+  return yield* changeOnce(
+    map.paths,
+    (state) =>
+      state.keys.includes(call.key) &&
+      (call.key === call.remove || !state.keys.includes(call.remove)) &&
+      (!taken || isHeld(state, call)),
+    ({ commands }) => commands.preempt(call),
+    { aborts: call.abort },
+  );
 }
 
 /** The commands of a multipath map: registrations on every path, everything else through one that is registered. */
 export function multipathCommands(map: MultipathMap): ScriptedCommands {
   const { paths } = map;
-  const read = { conflicts: "speak" } as const;
-  const write = { conflicts: "next-path" } as const;
   return {
-    readKeys: () => firstAnswer(paths, read, ({ commands }) => commands.readKeys()),
-    readReservation: () => firstAnswer(paths, read, ({ commands }) => commands.readReservation()),
-    readCapabilities: () => firstAnswer(paths, read, ({ commands }) => commands.readCapabilities()),
-    readFullStatus: () => firstAnswer(paths, read, ({ commands }) => commands.readFullStatus()),
+    readKeys: () => firstAnswer(paths, ({ commands }) => commands.readKeys()),
+    readReservation: () => firstAnswer(paths, ({ commands }) => commands.readReservation()),
+    readCapabilities: () => firstAnswer(paths, ({ commands }) => commands.readCapabilities()),
+    readFullStatus: () => firstAnswer(paths, ({ commands }) => commands.readFullStatus()),
     readNexuses: (call) => nexusAnswer(paths, call),
     repairNexuses: (call) => repairAnswer(paths, call),
-    register: ({ from, to, aptpl }) =>
+    register: ({ from, to, aptpl, lost_paths = "remove" }) =>
       to === 0n
-        ? unregister(map, from)
+        ? unregister(map, from, lost_paths)
         : registerPaths(map, to, aptpl, ({ commands }) => commands.register({ from, to, aptpl })),
     registerAndIgnore: ({ to, aptpl }) =>
       to === 0n
@@ -266,11 +357,20 @@ export function multipathCommands(map: MultipathMap): ScriptedCommands {
         : registerPaths(map, to, aptpl, ({ commands }) => commands.registerAndIgnore({ to, aptpl })),
     *reserve(call) {
       const refused = onePathOnly(map, "RESERVE", call.type);
-      return refused ?? (yield* firstAnswer(paths, write, ({ commands }) => commands.reserve(call)));
+      if (refused !== null) return refused;
+      return yield* changeOnce(
+        paths,
+        (state) => isHeld(state, call),
+        ({ commands }) => commands.reserve(call),
+      );
     },
     release: (call) => release(map, call),
     *clear(call) {
-      const cleared = yield* firstAnswer(paths, write, ({ commands }) => commands.clear(call));
+      const cleared = yield* changeOnce(
+        paths,
+        ({ keys }) => !keys.includes(call.key),
+        ({ commands }) => commands.clear(call),
+      );
       if (cleared.kind === "done") yield* forgetKey(map);
       return cleared;
     },

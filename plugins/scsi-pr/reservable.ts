@@ -79,9 +79,15 @@ export interface ReservableDevice {
   }): PrAnswer<{ nexuses: readonly Nexus[]; repaired: readonly string[] }>;
   /**
    * REGISTER: replaces `from` (0: not registered yet) by `to` (0: unregister); a conflict when `from` is not our key.
-   * Unregistering leaves the device's persistence as it is, whatever `aptpl` says.
+   * Unregistering leaves the device's persistence as it is, whatever `aptpl` says. Of a multipath map it also ends the
+   * registrations of paths that are lost, where these are this host's for certain, unless `lost_paths` is "keep".
    */
-  register(call: { from: ReservationKey; to: ReservationKey; aptpl: boolean }): PrAnswer<object>;
+  register(call: {
+    from: ReservationKey;
+    to: ReservationKey;
+    aptpl: boolean;
+    lost_paths?: "remove" | "keep";
+  }): PrAnswer<object>;
   /** REGISTER AND IGNORE EXISTING KEY; with `to` 0 as in register. */
   registerAndIgnore(call: { to: ReservationKey; aptpl: boolean }): PrAnswer<object>;
   reserve(call: { key: ReservationKey; type: ReservationType }): PrAnswer<object>;

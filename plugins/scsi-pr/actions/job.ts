@@ -31,6 +31,7 @@ export type PrCommand =
       readonly from: ReservationKey;
       readonly to: ReservationKey;
       readonly aptpl: boolean;
+      readonly lost_paths?: "remove" | "keep";
     }
   | { readonly op: "registerAndIgnore"; readonly to: ReservationKey; readonly aptpl: boolean }
   | { readonly op: "reserve"; readonly key: ReservationKey; readonly type: ReservationType }

@@ -136,7 +136,8 @@ function planRegistration(
   const to = former.kind === "other" ? former.key : 0n;
   return [
     {
-      command: { op: "register", from: key, to, aptpl },
+      // This run registered paths that answer; what else has the key was there before.
+      command: { op: "register", from: key, to, aptpl, lost_paths: "keep" },
       // Another nexus may have the same key; its registration is not ours to end.
       reached: (state) =>
         countOf(key, state) <= countOf(key, before) && (to === 0n || state.keys.includes(to)),

@@ -5,14 +5,22 @@ import type { Changed } from "./reserve.ts";
 type Done = PrAnswer<object>;
 const DONE = Object.freeze({ kind: "done" } as const);
 
-/** Gives a PV back: releases and unregisters. A device on which our key is not registered any more has nothing to give. */
-export function releaseDevice(device: ReservableDevice, key: ReservationKey, type: ReservationType): Done {
+/**
+ * Gives a PV back: releases and unregisters. A device on which our key is not registered any more has nothing to give. An undo
+ * keeps registrations of other nexuses with the same key (`lost_paths`): it did not make them.
+ */
+export function releaseDevice(
+  device: ReservableDevice,
+  key: ReservationKey,
+  type: ReservationType,
+  lost_paths: "remove" | "keep" = "remove",
+): Done {
   // Unregistering the holder ends the reservation as well (SPC-4 5.13.11.2), so that a release that fails is no matter: on a multipath
   // map it needs the path that reserved, which may be lost.
   // A conflict tells as little: Linux's target also answers it to a later session of the initiator that holds the reservation.
   const released = device.release({ key, type });
   if (released.kind === "gone") return released;
-  const left = device.register({ from: key, to: 0n, aptpl: false });
+  const left = device.register({ from: key, to: 0n, aptpl: false, lost_paths });
   return left.kind === "conflict" ? DONE : left;
 }
 
@@ -38,6 +46,6 @@ function undoReservation(
   type: ReservationType,
   changed: Changed,
 ): Done {
-  if (changed.registered) return releaseDevice(device, key, type);
+  if (changed.registered) return releaseDevice(device, key, type, "keep");
   return changed.reserved ? device.release({ key, type }) : DONE;
 }

@@ -12,6 +12,8 @@ export interface ModelTarget {
   reservation: { nexus: number; key: bigint; type: number } | null;
   aptpl: boolean;
   generation: number;
+  /** The initiator behind a nexus, as READ FULL STATUS names it. */
+  initiatorOf: (nexus: number) => string;
   /** Carries out a command that came through a nexus. */
   perform(nexus: number, exchange: ScsiExchange): ScsiOutcome;
 }
@@ -66,11 +68,30 @@ function read(target: ModelTarget, exchange: ScsiExchange): ScsiOutcome {
       }
       return answerWith(exchange, listAnswer(target.generation, new Uint8Array(list.buffer)));
     }
+    case PR_IN.read_full_status: {
+      const list = [...target.registrations].flatMap(([nexus, key]) => fullStatus(target, nexus, key));
+      return answerWith(exchange, listAnswer(target.generation, new Uint8Array(list)));
+    }
     case PR_IN.report_capabilities:
       return answerWith(exchange, new Uint8Array([0, 8, 1, target.aptpl ? 0x81 : 0x80, 0xea, 0x01, 0, 0]));
     default:
       return checkCondition(5, 0x24, 0);
   }
+}
+
+/** A descriptor of READ FULL STATUS with the port of an iSCSI initiator, which has another ISID for each session. */
+function fullStatus(target: ModelTarget, nexus: number, key: bigint): number[] {
+  const name = new TextEncoder().encode(`${target.initiatorOf(nexus)},i,0x${nexus}\0`);
+  const padded = Math.ceil(name.length / 4) * 4;
+  const descriptor = new Uint8Array(24 + 4 + padded);
+  const view = new DataView(descriptor.buffer);
+  view.setBigUint64(0, key);
+  view.setUint16(18, 1);
+  view.setUint32(20, 4 + padded);
+  view.setUint8(24, 0x45);
+  view.setUint16(26, padded);
+  descriptor.set(name, 28);
+  return [...descriptor];
 }
 
 function register(
@@ -150,13 +171,14 @@ function write(target: ModelTarget, nexus: number, { cdb, data_out }: ScsiExchan
   }
 }
 
-/** A target without registrations. */
+/** A target without registrations. Each four nexuses are one host's: 0 to 3, 4 to 7, 8 to 11. */
 export function modelTarget(): ModelTarget {
   const target: ModelTarget = {
     registrations: new Map(),
     reservation: null,
     aptpl: false,
     generation: 0,
+    initiatorOf: (nexus) => `iqn.2026-01.lab:host${Math.floor(nexus / 4)}`,
     perform: (nexus, exchange) =>
       exchange.cdb[0] === 0x5e ? read(target, exchange) : write(target, nexus, exchange),
   };
