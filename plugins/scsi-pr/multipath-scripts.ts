@@ -1,8 +1,10 @@
 import { ask, type Script } from "./exchange.ts";
 import { printKey } from "./keys.ts";
+import { changeOnce, firstAnswer, type MapState } from "./multipath-answers.ts";
+import { unregisterEach, unregisterWithLost } from "./multipath-lost-paths.ts";
 import { parseKeyReply } from "./multipathd.ts";
 import { type NexusCommands, nexusAnswer, repairAnswer } from "./nexus.ts";
-import type { PrAnswer, PrRefusal, Reservation, ReservationKey, ReservationType } from "./reservable.ts";
+import type { PrAnswer, PrRefusal, ReservationKey, ReservationType } from "./reservable.ts";
 import { heldByAllRegistrants, heldByOneNexusAlone } from "./reservation-type.ts";
 import type { ScriptedCommands } from "./scripted-device.ts";
 
@@ -19,74 +21,6 @@ export interface MultipathMap {
   readonly paths: readonly MultipathPath[];
   /** False for NVMe paths: their registrations belong to the host, not to a path, and multipathd leaves them alone. */
   readonly needs_multipathd: boolean;
-}
-
-/**
- * Asks one path after the other until one gives an answer that speaks for the device. A path that does not answer does not, and
- * neither does one with an error of its own. For what only reads: what changes something is sent by `changeOnce`.
- */
-function* firstAnswer<Results>(
-  paths: readonly MultipathPath[],
-  command: (path: MultipathPath) => Script<PrAnswer<Results>>,
-): Script<PrAnswer<Results>> {
-  let refusal: PrRefusal = { kind: "gone", detail: "the map has no path" };
-  for (const path of paths) {
-    const answer = yield* command(path);
-    if (answer.kind !== "gone" && answer.kind !== "failed") return answer;
-    refusal = answer;
-  }
-  return refusal;
-}
-
-/** What the device says when it is read back after a change whose answer did not come. */
-interface MapState {
-  readonly keys: readonly ReservationKey[];
-  readonly reservation: Reservation | null;
-}
-
-/** Keys and reservation through whatever path answers; null when none does. */
-function* readBack(paths: readonly MultipathPath[]): Script<MapState | null> {
-  const keys = yield* firstAnswer(paths, ({ commands }) => commands.readKeys());
-  if (keys.kind !== "done") return null;
-  const held = yield* firstAnswer(paths, ({ commands }) => commands.readReservation());
-  return held.kind === "done" ? { keys: keys.keys, reservation: held.reservation } : null;
-}
-
-/**
- * Sends what changes something through one path after the other, until it is done. A conflict speaks for its path only, which
- * may not be registered while another one is. Once a path's answer is not clear, the command may have been carried out, and
- * sent again it meets a conflict that says nothing. So the device is read before any other path is asked, and after each of
- * their refusals; `happened` judges what it says. What can't be read stays unclear, which callers take for carried out.
- */
-function* changeOnce(
-  paths: readonly MultipathPath[],
-  happened: (state: MapState) => boolean,
-  command: (path: MultipathPath) => Script<PrAnswer<object>>,
-  { aborts = false } = {},
-): Script<PrAnswer<object>> {
-  let unclear: PrRefusal | null = null;
-  let conflict: PrRefusal | null = null;
-  for (const path of paths) {
-    const answer: PrAnswer<object> = yield* command(path);
-    if (answer.kind === "done") return answer;
-    if (answer.kind === "conflict") conflict = answer;
-    else if (answer.kind === "gone" || answer.kind === "failed") unclear ??= answer;
-    else if (unclear === null) return answer;
-    if (unclear === null) continue;
-    const state: MapState | null = yield* readBack(paths);
-    if (state === null) return unclear;
-    if (happened(state)) return aborts ? abortUnknown(unclear) : { kind: "done" };
-  }
-  return conflict ?? unclear ?? { kind: "gone", detail: "the map has no path" };
-}
-
-/**
- * A PREEMPT AND ABORT without an answer that was carried out, as the keys show. Whether the commands of the other host that it
- * ends are over nobody can read, so it remains a refusal, which says both.
- */
-function abortUnknown(unclear: PrRefusal): PrRefusal {
-  const detail = `${unclear.detail}; the key is removed, but whether the commands under its registration have ended is not known`;
-  return { ...unclear, detail };
 }
 
 /** multipathd's words for no; newer ones give a reason behind it. */
@@ -217,46 +151,9 @@ function* unregister(
   const keys = yield* first.commands.readKeys();
   const count = keys.kind === "done" ? keys.keys.filter((other) => other === key).length : 0;
   const more = map.needs_multipathd && lost_paths === "remove" ? count - registered.length : 0;
-  const initiators = more > 0 ? yield* initiatorsOf(first, key) : [];
-  if (more > 0 && initiators.length === 1) {
-    const held = yield* first.commands.readReservation();
-    const type = held.kind === "done" ? (held.reservation?.type ?? "WEAR") : "WEAR";
-    const preempted = yield* first.commands.preempt({ key, remove: key, type, abort: false });
-    if (preempted.kind !== "done") return preempted;
-  }
-  for (const path of registered) {
-    // Unregistering keeps the device's persistence; each path's command sees to it.
-    const answer = yield* path.commands.register({ from: key, to: 0n, aptpl: false });
-    // A conflict: the PREEMPT has removed this one already.
-    if (answer.kind !== "done" && answer.kind !== "conflict") return answer;
-  }
-  return more > 0 && initiators.length !== 1 ? unproven(map, { key, more, initiators }) : { kind: "done" };
-}
-
-/**
- * The initiators behind the registrations with a key; empty when the device does not tell each of them. One of them is ours,
- * since a path of ours is registered, so where there is only one all the registrations are this host's. Sessions of one iSCSI
- * initiator differ in the ISID, and one of them that is over is what a lost path leaves.
- */
-function* initiatorsOf({ commands }: MultipathPath, key: ReservationKey): Script<readonly string[]> {
-  const read = yield* commands.readFullStatus();
-  if (read.kind !== "done") return [];
-  const names = read.registrations
-    .filter((one) => one.key === key)
-    .map(({ initiator }) => initiator.replace(/,i,0x[0-9a-f]*$/i, ""));
-  return names.includes("") ? [] : [...new Set(names)];
-}
-
-function unproven(
-  { device }: MultipathMap,
-  { key, more, initiators }: { key: ReservationKey; more: number; initiators: readonly string[] },
-): PrRefusal {
-  const through = initiators.length === 0 ? "" : ` (registered through ${initiators.join(", ")})`;
-  const detail =
-    `${device}: REGISTER: this host's paths are unregistered, but ${more} more registrations with ${printKey(key)} stay${through}: ` +
-    "whether they are this host's lost paths or another host's with the same key can't be told. " +
-    `When no host uses the device, lvmpersist clear --ourkey ${printKey(key)} ends them`;
-  return { kind: "failed", detail };
+  return more > 0
+    ? yield* unregisterWithLost(map.device, { key, registered, more })
+    : yield* unregisterEach(registered, key);
 }
 
 /** Unregisters whatever key each path has. */

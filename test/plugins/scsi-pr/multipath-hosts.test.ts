@@ -96,6 +96,25 @@ describe("a map whose key another host has as well", () => {
     expect(target.registrations).toEqual(heldStill);
   });
 
+  test("of a host with two initiators is taken off its lost paths where both of them are known", () => {
+    const cases: [(nexus: number) => string, [number, bigint][]][] = [
+      // Two ports of a host to two ports of the array; the path that is lost shares its initiator with one that is not.
+      [(nexus: number) => `naa.${nexus % 2}`, []],
+      // The lost path's initiator is seen nowhere else: it may be another host's.
+      [(nexus: number) => `naa.${nexus === 3 ? "elsewhere" : nexus % 2}`, [[3, KEY]]],
+    ];
+    for (const [initiatorOf, left] of cases) {
+      const target = modelTarget();
+      target.initiatorOf = initiatorOf;
+      hostWithMap(target, [0, 1, 2, 3]).register({ from: 0n, to: KEY, aptpl: false });
+      const answer = hostWithMap(target, [0, 1, 2]).register({ from: KEY, to: 0n, aptpl: false });
+      expect([[...target.registrations], answer.kind]).toEqual([
+        [...left],
+        left.length === 0 ? "done" : "failed",
+      ]);
+    }
+  });
+
   test("keeps what is registered when the target does not tell through whom", () => {
     const { target, b } = heldByA();
     target.initiatorOf = () => "";
