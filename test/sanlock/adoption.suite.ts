@@ -13,10 +13,12 @@ import {
   createVg,
   type Daemons,
   type DaemonsOptions,
+  initVg,
   startDaemons,
+  vgKeys,
 } from "./daemons.ts";
 import { lvLocksOf, reportOf } from "./report.ts";
-import { hangDisk, mendDisk } from "./sanlock-daemon.ts";
+import { hangDisk, IO_TIMEOUT_S, mendDisk } from "./sanlock-daemon.ts";
 
 setDefaultTimeout(90_000);
 
@@ -24,6 +26,7 @@ setDefaultTimeout(90_000);
 const PROMPT_MS = 1000;
 /** sanlock gives a lockspace up 8 I/O timeouts after its last renewal, which is up to two of them old. */
 const LEASE_LASTS_MS = 5500;
+const JOIN_SLEEPS_MS = 2000 * IO_TIMEOUT_S;
 const STARTING = wireResult("ESTARTING");
 const AGAIN = wireResult("EAGAIN");
 
@@ -88,6 +91,26 @@ async function lvmlockctl(daemons: Daemons, host: number, ...words: readonly str
   expect(await run.exited).toBe(0);
   return text;
 }
+
+test.concurrent("a VG that sanlock is still joining when lvmlockd is killed is started by the next lvmlockd", async () => {
+  const daemons = await start();
+  await initVg(daemons, "vg0", [0]);
+  const client = await daemons.client(0);
+  const vg = { ...vgKeys("vg0"), vg_uuid: "u", version: 1, host_id: 1 };
+  const begin_ms = performance.now();
+  expect(await client.result("start_vg", vg)).toBe(0);
+  await Bun.sleep(200);
+  await daemons.kill(0);
+  await daemons.restart(0);
+  const next = await daemons.client(0);
+  const restarted_ms = performance.now() - begin_ms;
+  await untilAdopted(next, "vg0");
+  // sanlock sleeps for two I/O timeouts in the join; on a starved machine it is through before the next lvmlockd is there.
+  if (restarted_ms < JOIN_SLEEPS_MS)
+    expect(await lvmlockctl(daemons, 0, "--dump")).toContain("still joining");
+  expect(await lockVg(next, "vg0", "ex")).toBe(0);
+  expect(await lockVg(next, "vg0", "un")).toBe(0);
+});
 
 test.concurrent("exactly what was held and is still active is held again; the other locks are released", async () => {
   const vg_uuid = uuid("V");

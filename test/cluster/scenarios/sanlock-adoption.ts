@@ -39,7 +39,7 @@ export default scenario(
       for (const name of ["ex", "sh", "gone", "free"]) await a.must(`lvcreate -an -n ${name} -L 16M vg0`);
       await a.must("lvchange -aey vg0/ex && lvchange -asy vg0/sh && lvchange -aey vg0/gone");
     });
-    await step("lvmlockd is killed: its LV locks stay, and no command was there to leave others", async () => {
+    await step("lvmlockd is killed: its LV locks stay, and no command had others", async () => {
       await killLvmlockd(a);
       await b.refused("lvchange -aey vg0/ex", lockedElsewhere);
       await b.refused("lvchange -aey vg0/sh", lockedElsewhere);
