@@ -63,7 +63,7 @@ export function chooseGlobalLock(
     const detail =
       running.length < 2
         ? ""
-        : `${running.join(" and ")} run, and no started VG says which has the global lock: stop the one that is not used, or set daemon/gl_type`;
+        : `${running.join(" and ")} run, or do not say that they don't, and no started VG says which has the global lock: stop the one that is not used, or set daemon/gl_type`;
     reply(state, client, request, null, wireResult("ENOLS"), { detail }, running.length === 0);
     return;
   }

@@ -39,12 +39,21 @@ export function probe(
 }
 
 function probed(state: State, call: PendingCall, answer: ManagerAnswer): void {
-  if (!call.late) countProbed(state, call, resultFlag(answer, "running"));
+  if (!call.late) countProbed(state, call, mayRun(answer));
 }
 
-/** A manager that does not say within its time whether it runs counts as one that does not. */
+/**
+ * One that hangs, or whose answer makes no sense, may be running: on another host it may keep the global lock, and choosing another
+ * manager's here would give that lock to two hosts. Only a manager that says no, or whose library is not there to be asked, does not run.
+ */
+function mayRun(answer: ManagerAnswer): boolean {
+  if (answer.kind === "refused") return answer.lm_result !== 0 || answer.code === "ELMERR";
+  return resultFlag(answer, "running");
+}
+
+/** Nor is silence a no. */
 export function probeLate(state: State, call: PendingCall): void {
-  countProbed(state, call, false);
+  countProbed(state, call, true);
 }
 
 function countProbed(state: State, call: PendingCall, running: boolean): void {

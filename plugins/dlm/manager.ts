@@ -1,4 +1,5 @@
 import { type LockManager, refuse } from "../contract.ts";
+import { ERRNO } from "./flags.ts";
 import { formatVgLockArgs, parseVgLockArgs } from "./lock-args.ts";
 import { createHandle } from "./lockspace.ts";
 import { createLockspaceState, type Tools } from "./lockspace-state.ts";
@@ -9,8 +10,14 @@ import { whatIsMissing } from "./refusals.ts";
 export function createManager(tools: Tools): LockManager {
   return {
     async isRunning() {
-      const isThere = tools.kernel.clusterName() !== null && (await tools.control.daemon()) === "answers";
-      return { kind: "done", running: isThere };
+      if (tools.kernel.clusterName() === null) return { kind: "done", running: false };
+      const daemon = await tools.control.daemon();
+      // One that hangs is there: without an answer nobody may take it for absent.
+      if (daemon === "hangs" || daemon === "corosync-hangs")
+        return refuse("EMANAGER", `the dlm does not say whether it runs: ${daemon}`, {
+          lm_result: -ERRNO.ETIMEDOUT,
+        });
+      return { kind: "done", running: daemon === "answers" };
     },
     async initVg() {
       const missing = await whatIsMissing(tools);

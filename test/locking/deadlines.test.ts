@@ -217,14 +217,14 @@ describe("other late calls", () => {
     expect(a.gl("sh")).toBe(0);
   });
 
-  test("a manager that does not say whether it runs counts as one that does not", () => {
+  test("a manager that does not say whether it runs counts as one that does", () => {
     const rig = makeRig();
     rig.script("isRunning", (ask) => (ask.target.lock_type === "dlm" ? null : done({ running: true })));
     const a = rig.client();
     expect(a.ask("running_lm")).toBeNull();
     rig.advance(DEADLINES.manager_prepare_ms + 1000);
-    expect(a.result()).toBe(3);
-    rig.answer(done({ running: true }));
+    expect(a.result()).toBe(wireResult("EXFULL"));
+    rig.answer(done({ running: false }));
     expect(a.unread).toEqual([]);
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { DEADLINES } from "../../core/deadlines.ts";
 import { wireResult } from "../../core/errors.ts";
-import type { LockType } from "../../plugins/contract.ts";
+import { type LockType, refuse } from "../../plugins/contract.ts";
 import { done } from "./manager.ts";
 import { makeRig, type Rig, type RigOptions } from "./rig.ts";
 
@@ -132,6 +133,21 @@ describe("the dlm is not given the global lock of sanlock", () => {
       rig.answer(done({ running: ask.target.lock_type === "dlm" }), ask);
     expect(client.result()).toBe(0);
     expect(lockspaceNames(rig)).toEqual(["lvm_vg2"]);
+  });
+
+  test("while sanlock does not say whether it runs, be it silent or unable to", () => {
+    for (const unsure of [null, refuse("EMANAGER", "can't be reached", { lm_result: -111 })]) {
+      const rig = withSanlockVg();
+      changeToNone(rig);
+      rig.script("isRunning", ({ target }) =>
+        target.lock_type === "dlm" ? done({ running: true }) : unsure,
+      );
+      const client = rig.client();
+      const at_once = client.gl("ex");
+      rig.advance(DEADLINES.manager_prepare_ms + 1000);
+      expect(at_once ?? client.result()).toBe(ENOLS);
+      expect(lockspaceNames(rig)).toEqual([]);
+    }
   });
 
   test("for a request that names sanlock, as vgcreate does", () => {

@@ -160,7 +160,7 @@ describe("running_lm", () => {
     expect(rig.calls()).toEqual([]);
   });
 
-  test("counts a lock manager that can't be asked as one that does not run", () => {
+  test("counts a lock manager whose library is not there as one that does not run", () => {
     const rig = makeRig();
     rig.script("isRunning", () => refused("EMANAGER"));
     expect(rig.client().ask("running_lm")).toBe(wireResult("ENOLCK"));

@@ -102,10 +102,14 @@ test("a start is refused while dlm_controld hangs, and one during which it begin
   stopWatch(state);
 });
 
-test("a dlm_controld that hangs does not count as running", async () => {
+test("a dlm_controld that hangs is not called absent", async () => {
   const node = fakeNode(fakeCluster());
   node.hangs = true;
-  expect(await createManager(node.tools).isRunning()).toMatchObject({ kind: "done", running: false });
+  expect(await createManager(node.tools).isRunning()).toMatchObject({
+    kind: "refused",
+    code: "EMANAGER",
+    lm_result: -110,
+  });
 });
 
 test("of a lockspace that is left while dlm_controld is asked about it nothing more is told", async () => {
