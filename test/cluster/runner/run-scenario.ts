@@ -17,6 +17,8 @@ export interface Outcome {
 
 /** A scenario that waits for ever must not take the others with it. */
 const scenario_ms_max = 15 * 60_000;
+/** An image takes a minute; with a mirror that is slow beyond this, or stuck, the scenario fails. */
+const image_ms_max = 30 * 60_000;
 /** How often a scenario that is late because its image is being built is looked at again. */
 const image_look_ms = 5000;
 
@@ -98,8 +100,10 @@ function withDeadline(scenario: Scenario, work: Promise<void>, tally: Tally): Pr
   const start_ms = performance.now();
   const { promise, reject } = Promise.withResolvers<void>();
   const look = (): void => {
-    const left_ms = start_ms + timeout_ms + tally.image_ms - performance.now();
-    if (left_ms > 0 || tally.building_image) late = setTimeout(look, Math.max(left_ms, image_look_ms));
+    const now_ms = performance.now();
+    const left_ms = start_ms + timeout_ms + tally.image_ms - now_ms;
+    const building = tally.building_image && now_ms - start_ms < timeout_ms + image_ms_max;
+    if (left_ms > 0 || building) late = setTimeout(look, Math.max(left_ms, image_look_ms));
     else reject(new Error(`not done after ${seconds(timeout_ms)}, in: ${tally.current}`));
   };
   let late = setTimeout(look, timeout_ms);
