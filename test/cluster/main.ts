@@ -93,7 +93,8 @@ if (typeof options === "string") {
   process.exit(2);
 }
 const all = await findScenarios();
-const chosen = choose(all, options.names);
+// The large ones first: the small ones fill what is left beside them, and none of the large ones is left for the end, alone.
+const chosen = choose(all, options.names).toSorted((one, other) => other.guests - one.guests);
 if (options.list) {
   for (const { name, about, guests, only_by_name } of all)
     console.log(`${name} (${guests} guests${only_by_name === true ? ", only by name" : ""}): ${about}`);
