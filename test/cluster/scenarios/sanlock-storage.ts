@@ -57,7 +57,8 @@ export default scenario(
           });
           await scripted.must("dmsetup table lost-one | grep -w error");
           await scripted.must("! dd if=/dev/lost/one of=/dev/null bs=512 count=1 iflag=direct");
-          await scripted.must("! lvmlockctl --info | grep 'VG lost'");
+          // lvmlockd asks sanlock every 100 ms whether it is through with the lockspace.
+          await scripted.until("! lvmlockctl --info | grep 'VG lost'", { timeout_ms: kill_ms_max });
         }),
       () =>
         step("without one, the log tells people what to do, and the LV stays until they do it", async () => {
