@@ -93,10 +93,10 @@ export const DEADLINES = {
    */
   adoption_ready_ms: 30_000,
   /**
-   * How long a VG's adoption waits for a command that was at work when lvmlockd died. Half of what a join may take at least, so that
-   * the core still waits for the join itself; the longest commands, such as lvextend -r with a check of the file system, are within it.
+   * After so long people are told which command keeps a VG from being adopted. The adoption itself waits as long as that command has lvm's
+   * file lock of the VG: until then no other command of this host can use the VG either, and its locks are the command's.
    */
-  command_end_ms: 300_000,
+  command_told_ms: 30_000,
   /** How often it is looked whether the command has ended. */
   command_end_look_ms: 100,
   /**

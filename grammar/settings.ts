@@ -82,6 +82,13 @@ const lvmSettings = {
     reason:
       "Shown by `lvmlockctl config list`, since it explains why a command failed at once instead of waiting.",
   }),
+  "global/locking_dir": setting(absolutePath(), {
+    default: "/run/lock/lvm",
+    file: "lvm.conf",
+    description: "Where lvm commands have their file locks.",
+    reason:
+      "They show which commands of an earlier lvmlockd's time are still writing: it is taken over after them.",
+  }),
   "global/system_id_source": setting(
     oneWord(["none", "lvmlocal", "uname", "machineid", "machine-id", "appmachineid", "file"]),
     {

@@ -1,7 +1,7 @@
 /** Which LVs device-mapper has: a lock of an earlier daemon whose LV is gone need not be adopted. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { AdoptableLockspace } from "../locking/api.ts";
+import type { DeviceStates } from "../locking/api.ts";
 
 /** LVM's device uuids: "LVM-", the VG's and the LV's uuid without dashes, and a suffix for hidden layers ("-real", "-tpool"). */
 const DEVICE_UUID = /^LVM-([0-9A-Za-z]{64})/;
@@ -34,20 +34,15 @@ function readUuid(path: string): string {
   }
 }
 
-/** The lockspaces with each lock's device state filled in. */
-export function withDeviceStates(
-  lockspaces: readonly AdoptableLockspace[],
-  active: ReadonlySet<string> | null,
-): AdoptableLockspace[] {
-  if (active === null) return [...lockspaces];
-  return lockspaces.map((lockspace) => {
-    const vg = undashed(lockspace.vg_uuid);
-    const locks = lockspace.locks.map((lock) => {
-      const device = active.has(vg + undashed(lock.lv_uuid)) ? "active" : "inactive";
-      return { ...lock, device } as const;
-    });
-    return { ...lockspace, locks };
-  });
+/** What device-mapper says of these LVs of a VG right now; nothing when it can't be asked. */
+export function deviceStates(vg_uuid: string, lv_uuids: readonly string[], sys = "/sys"): DeviceStates {
+  const states = new Map<string, "active" | "inactive">();
+  const active = lv_uuids.length === 0 ? null : activeLvs(sys);
+  if (active === null) return states;
+  const vg = undashed(vg_uuid);
+  for (const lv_uuid of lv_uuids)
+    states.set(lv_uuid, active.has(vg + undashed(lv_uuid)) ? "active" : "inactive");
+  return states;
 }
 
 function undashed(uuid: string): string {

@@ -2,7 +2,6 @@
 import { mkdirSync, readFileSync, renameSync } from "node:fs";
 import { dirname } from "node:path";
 import type { AdoptableLockspace } from "../locking/api.ts";
-import { activeLvs, withDeviceStates } from "./active-lvs.ts";
 import { type Journal, openJournal } from "./journal/file.ts";
 import { type Recovered, recoverJournal } from "./journal/recover.ts";
 import { createJournalTable } from "./journal/table.ts";
@@ -13,8 +12,6 @@ export interface AdoptionOptions {
   /** --adopt 0: the earlier record is set aside. */
   readonly adopt: boolean;
   readonly boot_id: string;
-  /** Where sysfs is, to ask which LVs are active. */
-  readonly sys: string;
   readonly log: Log;
 }
 
@@ -24,7 +21,7 @@ export type AdoptionAnswer =
 
 /** Recovers the journal at `path` and opens it for this daemon, with all that is to be adopted still in it. */
 export function prepareAdoption(options: AdoptionOptions): AdoptionAnswer {
-  const { path, adopt, boot_id, sys, log } = options;
+  const { path, adopt, boot_id, log } = options;
   let recovered: Recovered;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -41,10 +38,7 @@ export function prepareAdoption(options: AdoptionOptions): AdoptionAnswer {
   const table = adopt ? recovered.table : createJournalTable();
   const onTrouble = (error: string): void => reportTrouble(path, error, log);
   const journal = openJournal({ path, header: { boot_id, pid: process.pid }, table, onTrouble });
-  const lockspaces = table.lockspaces();
-  const has_locks = lockspaces.some((lockspace) => lockspace.locks.length > 0);
-  const active = has_locks ? activeLvs(sys) : null;
-  return { kind: "ready", journal, lockspaces: withDeviceStates(lockspaces, active) };
+  return { kind: "ready", journal, lockspaces: table.lockspaces() };
 }
 
 function setAside(path: string, log: Log): void {

@@ -17,10 +17,16 @@ export interface AfterCommandsOptions {
   /** Commands that talk to this daemon got nothing from an earlier one, and may themselves be waiting for the adoption. */
   readonly isConnected: (pid: number) => boolean;
   readonly log: Log;
+  /** A VG is not taken over for longer than people expect. */
+  readonly keepsWaiting: (vg_name: string, text: string) => void;
 }
 
-/** The lock managers, whose adopting joins wait for the commands of an earlier lvmlockd. Everything else goes through at once. */
-export function afterCommands({ managers, place, isConnected, log }: AfterCommandsOptions): Managers {
+/**
+ * The lock managers, whose adopting joins wait for the commands of an earlier lvmlockd, however long these take: a lock that is released
+ * under a writer lets another host write as well. Everything else goes through at once.
+ */
+export function afterCommands(options: AfterCommandsOptions): Managers {
+  const { managers, place, isConnected, log, keepsWaiting } = options;
   /** Joins that wait, by the key of their lockspace. */
   const waiting = new Map<number, Timer>();
 
@@ -34,21 +40,20 @@ export function afterCommands({ managers, place, isConnected, log }: AfterComman
     const { key, vg_name } = adopting;
     const found = writers(vg_name);
     if (found.length === 0) return managers.ask(effect, later);
-    const until_ms = performance.now() + DEADLINES.command_end_ms;
+    let tell_at_ms = performance.now() + DEADLINES.command_told_ms;
     log.warning(
       `VG ${vg_name} is taken over when the command with pid ${found.join(", ")} has ended: it may be writing under a lock of an earlier lvmlockd`,
     );
     const look = (): void => {
       const left = writers(vg_name);
-      if (left.length > 0 && performance.now() < until_ms) {
+      if (left.length > 0) {
         waiting.set(key, setTimeout(look, DEADLINES.command_end_look_ms));
+        if (performance.now() < tell_at_ms) return;
+        tell_at_ms = Number.POSITIVE_INFINITY;
+        keepsWaiting(vg_name, waitsFor(vg_name, left, place));
         return;
       }
       waiting.delete(key);
-      if (left.length > 0)
-        log.error(
-          `VG ${vg_name} is taken over although pid ${left.join(", ")} still has lvm's file lock: its metadata may be written by two hosts`,
-        );
       const answer = managers.ask(effect, later);
       if (answer !== null) later(effect.call_id, answer);
     };
@@ -64,6 +69,12 @@ export function afterCommands({ managers, place, isConnected, log }: AfterComman
       managers.forgetLockspace(lock_type, key);
     },
   };
+}
+
+function waitsFor(vg_name: string, pids: readonly number[], { directory }: CommandLocksPlace): string {
+  const who =
+    pids.length === 1 ? `the command with pid ${pids.join("")} has` : `pids ${pids.join(", ")} have`;
+  return `VG ${vg_name} is not taken over from an earlier lvmlockd, because ${who} lvm's file lock (${directory}) and may be writing: it goes on when that has ended`;
 }
 
 function adoptingJoin({ target, args }: Ask): { readonly key: number; readonly vg_name: string } | null {

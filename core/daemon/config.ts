@@ -27,6 +27,8 @@ export interface DaemonConfig {
   /** 0 for no limit. */
   readonly wait_limit_ms: number;
   readonly config_directory: string;
+  /** Where lvm commands have their file locks. */
+  readonly lvm_lock_directory: string;
   readonly dialect: WireDialect;
 }
 
@@ -76,6 +78,7 @@ export function resolveConfig(
     manager_settings: managerSettings(lock_managers, settings, readManagerSettings(loaded.own).settings),
     wait_limit_ms: settings["daemon/wait_limit_s"] * 1000,
     config_directory: configDirectory(options, runner),
+    lvm_lock_directory: settings["global/locking_dir"],
     dialect: options.wire_dialect,
   };
   return { kind: "config", config, note };

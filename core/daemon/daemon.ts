@@ -33,8 +33,6 @@ export interface Surroundings {
   readonly lvmpersist: ProgramCall;
   /** Where lvm notes which reservation key it uses for which VG. */
   readonly key_directory: string;
-  /** Where lvm's own file locks are. */
-  readonly lvm_lock_directory: string;
   readonly now_ms: () => number;
   /** The `reload` request; the answer is whether the new settings were good. */
   readonly reload: () => Promise<boolean>;
@@ -74,8 +72,8 @@ export async function startDaemon(config: DaemonConfig, surroundings: Surroundin
     };
   }
   const { pid_file } = pid;
-  const { boot_id, sys, log } = surroundings;
-  const adoption = prepareAdoption({ path: config.journal_path, adopt: config.adopt, boot_id, sys, log });
+  const { boot_id, log } = surroundings;
+  const adoption = prepareAdoption({ path: config.journal_path, adopt: config.adopt, boot_id, log });
   if (adoption.kind === "failed") {
     pid_file.remove();
     return failed(adoption.reason);

@@ -7,7 +7,15 @@ import type { PluginHost } from "../../plugins/host/host.ts";
 import { unreachable } from "../assert.ts";
 import { DEADLINES } from "../deadlines.ts";
 import { wireResult } from "../errors.ts";
-import type { Ask, AskReservations, Effect, Locking, LockingEvent, ManagerAnswer } from "../locking/api.ts";
+import type {
+  Ask,
+  AskReservations,
+  DeviceStates,
+  Effect,
+  Locking,
+  LockingEvent,
+  ManagerAnswer,
+} from "../locking/api.ts";
 import { OP_NUMBER, type Reply } from "../wire/message.ts";
 import type { Journal } from "./journal/file.ts";
 import type { Log } from "./log/log.ts";
@@ -27,6 +35,8 @@ export interface EffectsOptions {
   readonly log: Log;
   readonly now_ms: () => number;
   readonly reply: (client_id: number, reply: Reply) => void;
+  /** Which of a VG's LVs device-mapper has right now. */
+  readonly deviceStates: (vg_uuid: string, lv_uuids: readonly string[]) => DeviceStates;
   readonly adopted: (effect: Adopted) => void;
   readonly quit: () => void;
   readonly stay: (vg_names: readonly string[]) => void;
@@ -101,6 +111,11 @@ export function createEffects(options: EffectsOptions): Effects {
       case "forget-lockspace":
         managers.forgetLockspace(effect.lock_type, effect.key);
         return;
+      case "look-at-devices": {
+        const states = options.deviceStates(effect.vg_uuid, effect.lv_uuids);
+        locking.handle({ kind: "devices", key: effect.key, states }, now_ms());
+        return;
+      }
       case "adopted":
         options.adopted(effect);
         return;

@@ -70,7 +70,6 @@ async function serve(state: ProcessState): Promise<number> {
     lvmlockctl_path: lvmlockctlPath(),
     lvmpersist: siblingCall("lvmpersist"),
     key_directory: "/var/lib/lvm",
-    lvm_lock_directory: "/run/lock/lvm",
     now_ms: () => performance.now(),
     reload,
     defect,

@@ -5,6 +5,7 @@ import type { Locking } from "../locking/api.ts";
 import { createLocking } from "../locking/locking.ts";
 import { createReplyEncoder } from "../wire/encode.ts";
 import { OP_NUMBER, type Reply, type Request } from "../wire/message.ts";
+import { deviceStates } from "./active-lvs.ts";
 import { afterCommands } from "./after-commands.ts";
 import { type Clients, createClients } from "./clients.ts";
 import type { DaemonConfig } from "./config.ts";
@@ -58,13 +59,16 @@ export async function createShell(
   });
   const reply = (client_id: number, answer: Reply): void => clients.reply(client_id, answer);
   const reservations = reservationWork(surroundings);
+  const lookAtDevices: EffectsOptions["deviceStates"] = (vg_uuid, lv_uuids) =>
+    deviceStates(vg_uuid, lv_uuids, surroundings.sys);
   const asked = afterCommands({
     managers,
-    place: { directory: surroundings.lvm_lock_directory, proc_locks: "/proc/locks" },
+    place: { directory: config.lvm_lock_directory, proc_locks: "/proc/locks" },
     isConnected: (pid) => clients.connections.values().some((connection) => connection.pid === pid),
     log,
+    keepsWaiting: (vg_name, text) => effects.handle({ kind: "adoption-waits", vg_name, text }),
   });
-  const work = { locking, managers: asked, reservations, journal };
+  const work = { locking, managers: asked, reservations, journal, deviceStates: lookAtDevices };
   const effects = createEffects({ ...work, log, now_ms, reply, ...events });
   let served = 0;
   let adoption: DaemonRow["adoption"] = config.adopt ? "running" : "off";

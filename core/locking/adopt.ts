@@ -1,17 +1,18 @@
 /**
  * Adoption: a VG that an earlier daemon had started is joined again and its LV locks are taken over from the orphans it left.
- * A lock whose LV is no longer active, or that was only transient, is taken over to be released. Until that is over the VG
- * counts as starting, so that no other request gets in between.
+ * A lock whose LV is no longer active, or that was only transient, is taken over to be released. One whose orphan is gone although its
+ * LV is active is asked for anew. Until that is over the VG counts as starting, so that no other request gets in between.
  */
 
-import type { HeldMode } from "../../plugins/contract.ts";
+import type { Adopt, HeldMode } from "../../plugins/contract.ts";
 import { assert } from "../assert.ts";
 import { LIMITS } from "../limits.ts";
-import type { AdoptableLock, AdoptableLockspace, ManagerAnswer } from "./api.ts";
+import type { AdoptableLock, AdoptableLockspace, DeviceStates, ManagerAnswer } from "./api.ts";
 import { askResource } from "./calls.ts";
 import { noteIncident } from "./incidents.ts";
 import { recordHeld, recordTruth } from "./journaling.ts";
 import { startAdopted, started } from "./lockspace-start.ts";
+import { log } from "./replies.ts";
 import { addLock, findOrMakeResource, nameLv, releaseUnused, resourceRef } from "./resource.ts";
 import type { Adoption, Lockspace, PendingCall, Resource, State } from "./state.ts";
 import { giveBack } from "./unlock.ts";
@@ -34,8 +35,24 @@ export function beginAdoption(state: State, sources: readonly AdoptableLockspace
   if (known.length === 0) announce(state);
 }
 
-/** Asks for the next orphans; called after the join and after every answer. */
-export function adoptLocks(state: State, lockspace: Lockspace): void {
+/** After the join, and after a stop that came to nothing: with what device-mapper says now, the locks are taken over. */
+export function goOnAdopting(state: State, lockspace: Lockspace): void {
+  const { key, identity, adoption } = lockspace;
+  assert(adoption !== null, "an adopted lockspace adopts locks");
+  const lv_uuids = adoption.source.locks.map(({ lv_uuid }) => lv_uuid);
+  if (adoption.devices !== null) adoptLocks(state, lockspace);
+  else state.effects.push({ kind: "look-at-devices", key, vg_uuid: identity.vg_uuid, lv_uuids });
+}
+
+export function devicesSeen(state: State, lockspace: Lockspace, states: DeviceStates): void {
+  const { adoption } = lockspace;
+  if (adoption === null || adoption.devices !== null || lockspace.stop_wanted) return;
+  adoption.devices = states;
+  adoptLocks(state, lockspace);
+}
+
+/** Asks for the next orphans; called when the devices have been looked at and after every answer. */
+function adoptLocks(state: State, lockspace: Lockspace): void {
   const { adoption } = lockspace;
   assert(adoption !== null, "only an adopted lockspace adopts locks");
   const { locks } = adoption.source;
@@ -64,18 +81,16 @@ function askOrphan(
   first: boolean,
 ): void {
   recordHeld(state, resource, mode, lock.persistent);
-  const args = {
-    resource: resourceRef(resource),
-    mode,
-    adopt: "only-orphan",
-    repair: false,
-    persistent: true,
-    patience_ms: 0,
-  };
+  const args = lockArgs(resource, mode, "only-orphan");
   askResource(state, resource, "lock", args, first ? orphanAnswered : orphanAnsweredAgain, {
     mode,
     number: index,
   });
+}
+
+function lockArgs(resource: Resource, mode: HeldMode, adopt: Adopt): object {
+  const ref = resourceRef(resource);
+  return { resource: ref, mode, adopt, repair: false, persistent: true, patience_ms: 0 };
 }
 
 function orphanAnswered(state: State, call: PendingCall, answer: ManagerAnswer): void {
@@ -98,21 +113,53 @@ function orphanAnsweredAgain(state: State, call: PendingCall, answer: ManagerAns
   assert(adoption !== null, "an orphan belongs to an adoption");
   const lock = adoption.source.locks[call.number];
   assert(lock !== undefined, "an orphan is on the list");
-  adoption.in_flight--;
+  const is_active = adoption.devices?.get(lock.lv_uuid) === "active";
+  if (answer.kind === "refused" && answer.code === "EADOPT_NONE" && lock.persistent && is_active) {
+    // The lock manager lost it, by a restart of its own perhaps, and the LV was never deactivated.
+    const call_facts = { mode: lock.mode, number: call.number };
+    askResource(state, resource, "lock", lockArgs(resource, lock.mode, "no"), askedAnew, call_facts);
+    return;
+  }
   if (answer.kind === "done") takeOver(state, resource, lock, call.mode);
   else if (answer.code === "EADOPT_NONE") state.adopt_counts.released++;
-  else {
-    state.adopt_counts.failed++;
-    // It may be held all the same, so it stays on record for the next daemon.
-    resource.orphan = true;
-    const why = answer.detail !== "" ? answer.detail : answer.code;
-    noteIncident(
-      state,
-      lockspace.identity.vg_name,
-      answer.code,
-      `lock of LV ${nameOf(lock)} could not be adopted: ${why}`,
-    );
+  else notAdopted(state, resource, answer, `lock of LV ${nameOf(lock)} could not be adopted`);
+  adoptedOne(state, lockspace, resource, adoption);
+}
+
+/** An LV that is active and whose lock was lost: another host may have it active as well. */
+function askedAnew(state: State, call: PendingCall, answer: ManagerAnswer): void {
+  const { resource } = call;
+  assert(resource !== null, "a call for a lost lock has its resource");
+  const { lockspace } = resource;
+  const { adoption } = lockspace;
+  const lock = adoption?.source.locks[call.number];
+  assert(adoption !== null && lock !== undefined, "a lost lock is on the list of an adoption");
+  const lost = `LV ${nameOf(lock)} is active on this host, and the lock manager has lost its lock`;
+  if (answer.kind === "done") {
+    takeOver(state, resource, lock, call.mode);
+    log(state, "warning", `${lost}: it was had anew`);
+  } else {
+    const remedy = `deactivate it here at once, because another host may write to it (lvchange -an)`;
+    notAdopted(state, resource, answer, `${lost}; ${remedy}. It could not be had anew`);
   }
+  adoptedOne(state, lockspace, resource, adoption);
+}
+
+function notAdopted(
+  state: State,
+  resource: Resource,
+  refused: Extract<ManagerAnswer, { kind: "refused" }>,
+  what: string,
+): void {
+  state.adopt_counts.failed++;
+  // It may be held all the same, so it stays on record for the next daemon.
+  resource.orphan = true;
+  const why = refused.detail !== "" ? refused.detail : refused.code;
+  noteIncident(state, resource.lockspace.identity.vg_name, refused.code, `${what}: ${why}`);
+}
+
+function adoptedOne(state: State, lockspace: Lockspace, resource: Resource, adoption: Adoption): void {
+  adoption.in_flight--;
   if (resource.call === null) recordTruth(state, resource);
   releaseUnused(resource);
   if (!lockspace.stop_wanted) adoptLocks(state, lockspace);
@@ -124,7 +171,8 @@ function nameOf(lock: AdoptableLock): string {
 
 function takeOver(state: State, resource: Resource, lock: AdoptableLock, mode: HeldMode): void {
   resource.mode = mode;
-  if (!lock.persistent || lock.device === "inactive") {
+  const { adoption } = resource.lockspace;
+  if (!lock.persistent || adoption?.devices?.get(lock.lv_uuid) === "inactive") {
     state.adopt_counts.released++;
     giveBack(
       state,

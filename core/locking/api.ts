@@ -54,9 +54,10 @@ export interface AdoptableLock {
   readonly mode: HeldMode;
   /** Transient locks belonged to a client that is gone: they are taken over only to be released. */
   readonly persistent: boolean;
-  /** "inactive": device-mapper was asked and does not have the LV; such a lock is released instead of adopted. */
-  readonly device: "active" | "inactive" | "unknown";
 }
+
+/** What device-mapper says of an LV; an LV that it was not asked about, or could not be, is not among them. */
+export type DeviceStates = ReadonlyMap<string, "active" | "inactive">;
 
 /** What the shell tells the core. */
 export type LockingEvent =
@@ -70,6 +71,10 @@ export type LockingEvent =
   | { readonly kind: "answer"; readonly call_id: number; readonly answer: ManagerAnswer }
   | { readonly kind: "lockspace-lost"; readonly lockspace_name: string; readonly reason: string }
   | { readonly kind: "adopt"; readonly lockspaces: readonly AdoptableLockspace[] }
+  /** The answer to a `look-at-devices`, by lv_uuid; in the same turn, so that nothing is activated in between. */
+  | { readonly kind: "devices"; readonly key: number; readonly states: DeviceStates }
+  /** Something that keeps a VG from being adopted, for people to see: nobody is there to be told. */
+  | { readonly kind: "adoption-waits"; readonly vg_name: string; readonly text: string }
   /** SIGTERM: stop everything that can be stopped and quit, or stay and stop nothing. */
   | { readonly kind: "terminate" }
   /** Settings changed on SIGHUP. */
@@ -164,6 +169,16 @@ export type Effect =
   /** The lockspace handle of `key` is not needed any more. */
   | { readonly kind: "forget-lockspace"; readonly lock_type: LockType; readonly key: number }
   | { readonly kind: "journal"; readonly record: JournalRecord }
+  /**
+   * Which of these LVs are active is wanted now. Not earlier: a command of the earlier daemon's time, for which the join has waited, may
+   * have activated one meanwhile.
+   */
+  | {
+      readonly kind: "look-at-devices";
+      readonly key: number;
+      readonly vg_uuid: string;
+      readonly lv_uuids: readonly string[];
+    }
   | { readonly kind: "log"; readonly level: LogLevel; readonly text: string }
   /** The adoption that an `adopt` event began is over. */
   | { readonly kind: "adopted"; readonly adopted: number; readonly released: number; readonly failed: number }

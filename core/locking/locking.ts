@@ -1,11 +1,12 @@
 /** The pure core: `createLocking` makes the state and takes one event at a time. See api.ts for what goes in and out. */
 import { assert, unreachable } from "../assert.ts";
 import { wireResult } from "../errors.ts";
-import { beginAdoption } from "./adopt.ts";
+import { beginAdoption, devicesSeen } from "./adopt.ts";
 import type { Effect, Locking, LockingEvent, LockingOptions } from "./api.ts";
 import { createCallTable } from "./call-table.ts";
 import { answerCall } from "./calls.ts";
 import { checkState } from "./check.ts";
+import { noteIncident } from "./incidents.ts";
 import { findLateCalls } from "./late.ts";
 import { abandon, boundWait } from "./lock.ts";
 import { allLockspaces } from "./lockspace.ts";
@@ -125,6 +126,13 @@ function handleEvent(state: State, event: LockingEvent): void {
       return;
     case "adopt":
       beginAdoption(state, event.lockspaces);
+      return;
+    case "devices":
+      for (const lockspace of state.by_vg.values())
+        if (lockspace.key === event.key) devicesSeen(state, lockspace, event.states);
+      return;
+    case "adoption-waits":
+      noteIncident(state, event.vg_name, "ESTARTING", event.text);
       return;
     case "terminate":
       terminate(state);

@@ -5,7 +5,7 @@ import { assert } from "../assert.ts";
 import { wireResult } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { OP_NUMBER, type Request } from "../wire/message.ts";
-import { adoptLocks } from "./adopt.ts";
+import { goOnAdopting } from "./adopt.ts";
 import type { AdoptableLockspace, ManagerAnswer } from "./api.ts";
 import { askLockspace, askReservations, refusalResult, resultNumber, resultString } from "./calls.ts";
 import { noteEnabled, routeGlobalLock } from "./global-lock.ts";
@@ -271,7 +271,7 @@ function begin(state: State, lockspace: Lockspace): void {
   }
   if (lockspace.adoption !== null) {
     lockspace.state = "adopting";
-    adoptLocks(state, lockspace);
+    goOnAdopting(state, lockspace);
     return;
   }
   started(state, lockspace);

@@ -5,7 +5,7 @@
 import { assert } from "../assert.ts";
 import { wireResult } from "../errors.ts";
 import type { Request } from "../wire/message.ts";
-import { adoptionEnded, adoptLocks } from "./adopt.ts";
+import { adoptionEnded, goOnAdopting } from "./adopt.ts";
 import type { ManagerAnswer } from "./api.ts";
 import { askLockspace } from "./calls.ts";
 import { countDuplicates, routeGlobalLock } from "./global-lock.ts";
@@ -139,7 +139,7 @@ function stayStarted(state: State, lockspace: Lockspace): void {
   // A stop that came during the start leaves the rest of that to be done: what an earlier daemon held is adopted, because it would
   // stay held for nobody, and those who wait for the start are served.
   if (lockspace.adoption === null) started(state, lockspace);
-  else adoptLocks(state, lockspace);
+  else goOnAdopting(state, lockspace);
   stopAllRefused(state);
   restartGlobal(state, lockspace, restart_queue);
 }

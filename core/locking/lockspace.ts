@@ -93,7 +93,13 @@ export function makeLockspace(state: State, manager: ManagerFacts, wanted: NewLo
     adoption:
       wanted.adoption === null
         ? null
-        : { source: wanted.adoption, next: 0, in_flight: 0, counted: wanted.start_client_id !== 0 },
+        : {
+            source: wanted.adoption,
+            devices: null,
+            next: 0,
+            in_flight: 0,
+            counted: wanted.start_client_id !== 0,
+          },
   };
   const lockspace = unbound as Lockspace;
   unbound.vg = makeResource(lockspace, "vg", VG_NAME);

@@ -19,6 +19,7 @@ import type {
   AdoptableLockspace,
   Ask,
   AskTarget,
+  DeviceStates,
   Effect,
   Incident,
   LockingOptions,
@@ -198,6 +199,8 @@ export interface Lockspace {
 
 export interface Adoption {
   readonly source: AdoptableLockspace;
+  /** Null until device-mapper was asked. */
+  devices: DeviceStates | null;
   next: number;
   in_flight: number;
   /** This VG no longer keeps the daemon's adoption from being over: it is done, has failed, or its manager is late. */

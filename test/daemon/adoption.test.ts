@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { activeLvs, withDeviceStates } from "../../core/daemon/active-lvs.ts";
+import { activeLvs, deviceStates } from "../../core/daemon/active-lvs.ts";
 import { connectAndGreet } from "../rig/connection.ts";
 import { makeScratch, type Scratch } from "../rig/scratch.ts";
 import { type Child, startChild } from "./kit/child.ts";
@@ -15,6 +15,7 @@ import {
   until,
   vgUuid,
 } from "./kit/in-process.ts";
+import { makeDevice } from "./kit/sysfs.ts";
 
 let scratch: Scratch;
 let child: Child | null = null;
@@ -130,14 +131,8 @@ describe("active LVs", () => {
   const lv = "B".repeat(32);
 
   test("are found by their device's uuid, hidden layers included", () => {
-    mkdirSync(scratch.file("class/misc/device-mapper"), { recursive: true });
-    for (const [name, uuid] of [
-      ["dm-0", `LVM-${vg}${lv}-tpool`],
-      ["dm-1", "CRYPT-LUKS2-abc"],
-    ] as const) {
-      mkdirSync(scratch.file(`block/${name}/dm`), { recursive: true });
-      writeFileSync(scratch.file(`block/${name}/dm/uuid`), `${uuid}\n`);
-    }
+    makeDevice(scratch.path, "dm-0", `LVM-${vg}${lv}-tpool`);
+    makeDevice(scratch.path, "dm-1", "CRYPT-LUKS2-abc");
     mkdirSync(scratch.file("block/sda"));
     expect(activeLvs(scratch.path)).toEqual(new Set([vg + lv]));
   });
@@ -146,24 +141,16 @@ describe("active LVs", () => {
     expect(activeLvs(scratch.path)).toBeNull();
   });
 
-  test("decide about each lock of the journal", () => {
-    const lock = { lv_name: "", lv_lock_args: "", mode: "ex", persistent: true, device: "unknown" } as const;
+  test("are told of each LV that is asked about", () => {
     const dashed = (letter: string) => [6, 4, 4, 4, 4, 4, 6].map((count) => letter.repeat(count)).join("-");
-    const lockspace = {
-      vg_name: "vg0",
-      vg_uuid: dashed("A"),
-      lock_type: "dlm",
-      vg_lock_args: "",
-      host_id: 0,
-      locks: [
-        { ...lock, lv_uuid: dashed("B") },
-        { ...lock, lv_uuid: dashed("C") },
-      ],
-    } as const;
-    const states = (active: Set<string> | null) =>
-      withDeviceStates([lockspace], active).flatMap(({ locks }) => locks.map(({ device }) => device));
-    expect(states(new Set([vg + lv]))).toEqual(["active", "inactive"]);
-    expect(states(null)).toEqual(["unknown", "unknown"]);
+    const [active_lv, other_lv] = [dashed("B"), dashed("C")];
+    const states = () => [...deviceStates(dashed("A"), [active_lv, other_lv], scratch.path)];
+    expect(states()).toEqual([]);
+    makeDevice(scratch.path, "dm-0", `LVM-${vg}${lv}`);
+    expect(states()).toEqual([
+      [active_lv, "active"],
+      [other_lv, "inactive"],
+    ]);
   });
 });
 

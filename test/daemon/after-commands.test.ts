@@ -1,12 +1,18 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import { afterCommands } from "../../core/daemon/after-commands.ts";
 import { commandsWriting } from "../../core/daemon/command-locks.ts";
 import type { Log } from "../../core/daemon/log/log.ts";
+import { DEADLINES } from "../../core/deadlines.ts";
 import type { Ask, ManagerAnswer } from "../../core/locking/api.ts";
+import { encodeRequest, lockRequest, startRequest } from "../rig/requests.ts";
 import { makeScratch, type Scratch } from "../rig/scratch.ts";
 import { lockLv, report, resultOf, startInProcess, startVg, tryInProcess, until } from "./kit/in-process.ts";
+import { makeDevice } from "./kit/sysfs.ts";
 
+const LV_ARGS = { vg_lock_type: "dlm", vg_lock_args: "1.0.0:test", lv_lock_args: "dlm" };
+/** A uuid in lvm's form, of one letter. */
+const dashed = (letter: string) => [6, 4, 4, 4, 4, 4, 6].map((count) => letter.repeat(count)).join("-");
 const flock = Bun.which("flock") ?? "/usr/bin/flock";
 let scratch: Scratch;
 let command: Bun.Subprocess | null = null;
@@ -83,6 +89,39 @@ test("a VG is not taken over before the command that had it under the earlier lv
   await daemon.ended;
 });
 
+test("an LV that the command activates before it ends keeps its lock, and one that is not active does not", async () => {
+  const sys = scratch.file("sys");
+  makeDevice(sys, "dm-9", "CRYPT-LUKS2-abc");
+  const earlier = await startInProcess({ scratch });
+  const client = await earlier.connect();
+  const started = startRequest("vg0", {
+    vg_lock_type: "dlm",
+    vg_lock_args: "1.0.0:test",
+    vg_uuid: dashed("A"),
+    host_id: 0,
+  });
+  await client.ask(encodeRequest(started));
+  await client.ask(encodeRequest({ request: "start_wait", keys: { pid: process.pid } }));
+  for (const lv_uuid of [dashed("B"), dashed("C")]) {
+    const lv = { kind: "lv", vg_name: "vg0", lv_name: "lv", lv_uuid } as const;
+    expect(resultOf(await client.ask(encodeRequest(lockRequest(lv, "ex", "persistent,", LV_ARGS))))).toBe(0);
+  }
+  earlier.daemon.leave();
+  await earlier.daemon.ended;
+  await holdFileLock("V_vg0");
+  const { answer, config, logged } = await tryInProcess({ scratch, surroundings: { sys } });
+  if (answer.kind === "failed") throw new Error(answer.reason);
+  await until(() => logged.join("\n").includes("is taken over when the command"));
+  makeDevice(sys, "dm-0", `LVM-${dashed("A")}${dashed("B")}`.replaceAll(/(?<=LVM-.*)-/g, ""));
+  await endCommand();
+  await answer.daemon.ready;
+  const after = await report(config.socket_path);
+  const locks = after.lock.filter(({ kind }) => kind === "lv").map(({ lv_uuid }) => lv_uuid);
+  expect(locks).toEqual([dashed("B")]);
+  answer.daemon.leave();
+  await answer.daemon.ended;
+});
+
 /** The join of an adoption, or another call, by itself. */
 function joinOf(adopt: string): Ask {
   const identity = { vg_name: "vg0", lockspace_name: "lvm_vg0" };
@@ -93,6 +132,7 @@ function joinOf(adopt: string): Ask {
 function managersUnder(connected: readonly number[]) {
   const asked: Ask[] = [];
   const forgotten: number[] = [];
+  const told: string[] = [];
   const done = { kind: "done" } as ManagerAnswer;
   const managers = afterCommands({
     managers: {
@@ -105,8 +145,9 @@ function managersUnder(connected: readonly number[]) {
     place: place(),
     isConnected: (pid) => connected.includes(pid),
     log: { warning() {}, error() {} } as unknown as Log,
+    keepsWaiting: (vg_name, text) => void told.push(`${vg_name}: ${text}`),
   });
-  return { managers, asked, forgotten, done };
+  return { managers, asked, forgotten, told, done };
 }
 
 test("a join that adopts nothing is not held up, nor one beside a command that talks to this daemon", async () => {
@@ -135,4 +176,27 @@ test("a join that waits is made once, and not at all when its lockspace has been
   expect(answers).toEqual([kept.done]);
   expect(kept.asked.length).toBe(1);
   expect(dropped.asked.length).toBe(0);
+});
+
+test("a command that does not end is waited for however long it takes, and people are told of it once", async () => {
+  const pid = await holdFileLock("V_vg0");
+  const { managers, asked, told } = managersUnder([]);
+  const now = spyOn(performance, "now");
+  let ahead_ms = 0;
+  const real = performance.timeOrigin;
+  now.mockImplementation(() => Date.now() - real + ahead_ms);
+  try {
+    expect(managers.ask(joinOf("if-orphan"), () => undefined)).toBe(null);
+    await Bun.sleep(2 * DEADLINES.command_end_look_ms);
+    expect(told).toEqual([]);
+    ahead_ms = 3_600_000;
+    await until(() => told.length > 0);
+    await Bun.sleep(3 * DEADLINES.command_end_look_ms);
+  } finally {
+    now.mockRestore();
+  }
+  expect(told.length).toBe(1);
+  expect(told[0]).toContain(`the command with pid ${pid} has lvm's file lock`);
+  expect(asked.length).toBe(0);
+  managers.forgetLockspace("sanlock", 7);
 });

@@ -11,7 +11,6 @@ const lock = (lv_uuid: string, more: Partial<AdoptableLock> = {}): AdoptableLock
   lv_lock_args: "1.0.0:99",
   mode: "ex",
   persistent: true,
-  device: "active",
   ...more,
 });
 
@@ -75,7 +74,10 @@ describe("adoption", () => {
   });
 
   test("releases the lock of an LV that is not active any more, and keeps one that can't be asked about", () => {
-    const rig = adopting([vg([lock("lv1", { device: "inactive" }), lock("lv2", { device: "unknown" })])]);
+    const rig = adopting([vg([lock("lv1"), lock("lv2")])], (r) => {
+      r.device("lv1", "inactive");
+      r.device("lv2", "unknown");
+    });
     expect(rig.newCalls()).toContain("unlock lv1 ex");
     expect(rig.resource("lv1")).toBeUndefined();
     expect(rig.resource("lv2")?.mode).toBe("ex");
@@ -100,8 +102,60 @@ describe("adoption", () => {
     expect(adopted(stubborn)).toEqual([{ adopted: 0, released: 0, failed: 1 }]);
   });
 
-  test("counts an orphan that does not exist as released and forgets it", () => {
-    const rig = adopting([vg([lock("lv1")])], (r) => r.script("lock", () => refused("EADOPT_NONE")));
+  test("looks at the devices after the join: a command for which it waited may have activated an LV meanwhile", () => {
+    const rig = adopting([vg([lock("lv1")])], (r) => {
+      r.hold("join");
+      r.device("lv1", "inactive");
+    });
+    expect(rig.effectsOf("look-at-devices")).toEqual([]);
+    rig.device("lv1", "active");
+    rig.answer(done({ generation: 3, global_lock: "not-here" }), "join");
+    expect(rig.resource("lv1")?.mode).toBe("ex");
+    expect(adopted(rig)).toEqual([{ adopted: 1, released: 0, failed: 0 }]);
+  });
+
+  test("looks at the devices anew when a VG that could not be joined is started later", () => {
+    const rig = adopting([vg([lock("lv1")])], (r) => {
+      r.script("join", () => refused("EMANAGER"));
+      r.device("lv1", "inactive");
+    });
+    rig.unscript("join");
+    rig.device("lv1", "active");
+    rig.startVg("vg", { vg_uuid: "uuid of vg" });
+    expect(rig.resource("lv1")?.mode).toBe("ex");
+  });
+
+  test("asks anew for the lock of an active LV whose orphan is gone", () => {
+    const rig = adopting([vg([lock("lv1")])], (r) =>
+      r.script("lock", (ask) => (argsOf(ask).adopt === "no" ? granted() : refused("EADOPT_NONE"))),
+    );
+    expect(rig.resource("lv1")).toMatchObject({ mode: "ex", locks: [{ persistent: true }] });
+    expect(adopted(rig)).toEqual([{ adopted: 1, released: 0, failed: 0 }]);
+    expect(rig.journal.get("vg/lv1")).toMatchObject({ mode: "ex" });
+    expect(rig.logs().join("\n")).toContain("is active on this host, and the lock manager has lost its lock");
+  });
+
+  test("of an active LV whose lock is lost and held by another host is an incident that says what to do", () => {
+    const rig = adopting([vg([lock("lv1"), lock("lv2")])], (r) =>
+      r.script("lock", (ask) => {
+        if (argsOf(ask).resource.name === "lv2") return granted();
+        return argsOf(ask).adopt === "no"
+          ? refused("EAGAIN", { detail: "host 2 has it" })
+          : refused("EADOPT_NONE");
+      }),
+    );
+    expect(adopted(rig)).toEqual([{ adopted: 1, released: 0, failed: 1 }]);
+    expect(rig.core.incidents().at(-1)?.text).toMatch(
+      /lv1.*is active.*deactivate it here at once.*host 2 has it/,
+    );
+    expect(rig.journal.has("vg/lv1")).toBe(true);
+  });
+
+  test("counts an orphan that does not exist as released and forgets it, when its LV is not active", () => {
+    const rig = adopting([vg([lock("lv1")])], (r) => {
+      r.script("lock", () => refused("EADOPT_NONE"));
+      r.device("lv1", "inactive");
+    });
     expect(adopted(rig)).toEqual([{ adopted: 0, released: 1, failed: 0 }]);
     expect(rig.journal.has("vg/lv1")).toBe(false);
     expect(rig.resource("lv1")).toBeUndefined();

@@ -123,7 +123,7 @@ describe("the start of a VG that needs reservations", () => {
     const vg = { vg_name: "vg", vg_uuid: "u", lock_type: "sanlock", ...PERSIST, host_id: 1 } as const;
     const rig = makeRig({ managers: { sanlock: FENCING }, lock_type: "sanlock" });
     rig.script("join", () => refused("EMANAGER"));
-    rig.handle({ kind: "adopt", lockspaces: [{ ...vg, locks: [{ ...lock, device: "active" }] }] });
+    rig.handle({ kind: "adopt", lockspaces: [{ ...vg, locks: [lock] }] });
     rig.unscript("join");
     rig.scriptKeys((ask) => (ask.method === "correctKey" ? refused("EPREPARE") : done()));
     expect(rig.client().ask("start_vg", fields)).toBe(0);

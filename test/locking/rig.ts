@@ -78,6 +78,8 @@ export interface Rig {
   keyCalls(): AskReservations[];
   /** Answers the oldest one that is open. */
   answerKeys(answer: ManagerAnswer): void;
+  /** What device-mapper says of an LV from now on; without that every LV is active. */
+  device(lv_uuid: string, state: "active" | "inactive" | "unknown"): void;
   /** "method" or "lock VGLK ex" for each call since the last time this was asked. */
   newCalls(): string[];
   lockspace(vg_name?: string): LockspaceView | undefined;
@@ -111,6 +113,7 @@ export function makeRig(options: RigOptions = {}): Rig {
   const keyCalls: AskReservations[] = [];
   const openKeyCalls: AskReservations[] = [];
   let scriptOfKeys: (ask: AskReservations) => ManagerAnswer | null = () => done();
+  const devices = new Map<string, "active" | "inactive" | "unknown">();
   const clients = new Map<number, { unread: Reply[]; outstanding: boolean }>();
   let now_ms = 1000;
   let next_client_id = 1;
@@ -156,6 +159,14 @@ export function makeRig(options: RigOptions = {}): Rig {
         if (answer !== null) return { kind: "answer", call_id: effect.call_id, answer };
         openKeyCalls.push(effect);
         return null;
+      }
+      case "look-at-devices": {
+        const states = new Map<string, "active" | "inactive">();
+        for (const lv_uuid of effect.lv_uuids) {
+          const device = devices.get(lv_uuid) ?? "active";
+          if (device !== "unknown") states.set(lv_uuid, device);
+        }
+        return { kind: "devices", key: effect.key, states };
       }
       default:
         return null;
@@ -276,6 +287,7 @@ export function makeRig(options: RigOptions = {}): Rig {
       assert(first !== undefined, "there is open work on reservation keys");
       handle({ kind: "answer", call_id: first.call_id, answer });
     },
+    device: (lv_uuid, state) => void devices.set(lv_uuid, state),
     newCalls() {
       const fresh = asked.slice(calls_seen);
       calls_seen = asked.length;
@@ -328,5 +340,5 @@ function noteAdoptable(journal: Map<string, JournalRecord>, source: AdoptableLoc
   const { locks, ...lockspace } = source;
   const { vg_name } = lockspace;
   applyRecord(journal, { kind: "lockspace-started", ...lockspace });
-  for (const { device: _, ...lock } of locks) applyRecord(journal, { kind: "lock-held", vg_name, ...lock });
+  for (const lock of locks) applyRecord(journal, { kind: "lock-held", vg_name, ...lock });
 }

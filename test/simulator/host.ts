@@ -2,7 +2,14 @@
  * One simulated host: a pure core, the shell around it reduced to carrying out effects in order, its journal and its clients.
  * The daemon may die between any two effects.
  */
-import type { Ask, AskReservations, Effect, Locking, LockingEvent } from "../../core/locking/api.ts";
+import type {
+  Ask,
+  AskReservations,
+  DeviceStates,
+  Effect,
+  Locking,
+  LockingEvent,
+} from "../../core/locking/api.ts";
 import { createLocking } from "../../core/locking/locking.ts";
 import type { Request } from "../../core/wire/message.ts";
 import { DLM, FENCING, SANLOCK } from "../locking/manager.ts";
@@ -69,6 +76,8 @@ export function createHost(
   const clients = new Map<number, SimulatedClient>();
   const conversions = new Set<number>();
   let ends_conversion = false;
+  /** Which LVs device-mapper can't be asked about in this life of the daemon. */
+  let hides_device: (key: string) => boolean = () => false;
   const has_own_global_lock = weather.lock_type === "dlm";
   const sanlock = weather.machine_failures ? FENCING : SANLOCK;
   const managers = has_own_global_lock ? { dlm: DLM } : { sanlock };
@@ -106,12 +115,8 @@ export function createHost(
         seed: index + host.incarnation,
         debug: false,
       });
-      const lockspaces = journal.adoptable((vg_name, lv_uuid) => {
-        const key = `lvm_${vg_name}/${lv_uuid}`;
-        if (unknown_devices(key)) return "unknown";
-        return beliefs.isActive(key) ? "active" : "inactive";
-      });
-      host.handle({ kind: "adopt", lockspaces });
+      hides_device = unknown_devices;
+      host.handle({ kind: "adopt", lockspaces: journal.adoptable() });
     },
     crash() {
       endDaemon();
@@ -188,6 +193,9 @@ export function createHost(
       case "ask-reservations":
         watcher.askedKeys(host, effect);
         return;
+      case "look-at-devices":
+        host.handle({ kind: "devices", key: effect.key, states: deviceStates(effect) });
+        return;
       case "journal":
         journal.apply(effect.record);
         return;
@@ -207,6 +215,16 @@ export function createHost(
       default:
         return;
     }
+  }
+
+  function deviceStates({ vg_uuid, lv_uuids }: Extract<Effect, { kind: "look-at-devices" }>): DeviceStates {
+    const lockspace = [...(host.core?.lockspaces() ?? [])].find((view) => view.vg_uuid === vg_uuid);
+    const states = new Map<string, "active" | "inactive">();
+    for (const lv_uuid of lv_uuids) {
+      const name = `lvm_${lockspace?.vg_name}/${lv_uuid}`;
+      if (!hides_device(name)) states.set(lv_uuid, beliefs.isActive(name) ? "active" : "inactive");
+    }
+    return states;
   }
 
   function takeReply({ client_id, reply }: Extract<Effect, { kind: "reply" }>): void {

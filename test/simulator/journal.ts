@@ -1,5 +1,5 @@
 /** The journal of one simulated host: what survives its daemon. */
-import type { AdoptableLock, AdoptableLockspace, JournalRecord } from "../../core/locking/api.ts";
+import type { AdoptableLockspace, JournalRecord } from "../../core/locking/api.ts";
 
 type Started = Extract<JournalRecord, { kind: "lockspace-started" }>;
 type Held = Extract<JournalRecord, { kind: "lock-held" }>;
@@ -13,8 +13,8 @@ export interface SimulatedJournal {
   /** "lockspace/lv_uuid" of every recorded lock. */
   keys(): string[];
   isEmpty(): boolean;
-  /** What a new daemon is given; `device` is what device-mapper would say about an LV. */
-  adoptable(device: (vg_name: string, lv_uuid: string) => AdoptableLock["device"]): AdoptableLockspace[];
+  /** What a new daemon is given. */
+  adoptable(): AdoptableLockspace[];
 }
 
 export function createJournal(): SimulatedJournal {
@@ -57,13 +57,10 @@ export function createJournal(): SimulatedJournal {
     keys: () =>
       [...locks].flatMap(([vg_name, held]) => [...held.keys()].map((lv_uuid) => `lvm_${vg_name}/${lv_uuid}`)),
     isEmpty: () => started.size === 0 && [...locks.values()].every((held) => held.size === 0),
-    adoptable: (device) =>
+    adoptable: () =>
       [...started.values()].map(({ kind: _, ...lockspace }) => ({
         ...lockspace,
-        locks: [...locksOf(lockspace.vg_name).values()].map(({ kind: __, vg_name, ...lock }) => ({
-          ...lock,
-          device: device(vg_name, lock.lv_uuid),
-        })),
+        locks: [...locksOf(lockspace.vg_name).values()].map(({ kind: __, vg_name: ___, ...lock }) => lock),
       })),
   };
 }

@@ -121,5 +121,5 @@ function adoptableLock({ line }: HeldLine): AdoptableLock[] {
   const held = decodeRecord(line.trimEnd());
   if (held?.kind !== "lock-held") return [];
   const { lv_uuid, lv_name, lv_lock_args, mode, persistent } = held;
-  return [{ lv_uuid, lv_name, lv_lock_args, mode, persistent, device: "unknown" }];
+  return [{ lv_uuid, lv_name, lv_lock_args, mode, persistent }];
 }

@@ -49,6 +49,7 @@ export async function tryInProcess(
     manager_settings: {},
     wait_limit_ms: 0,
     config_directory: scratch.path,
+    lvm_lock_directory: scratch.path,
     dialect: "2.03.40",
     ...setup.config,
   };
@@ -65,7 +66,6 @@ export async function tryInProcess(
     lvmlockctl_path: "",
     lvmpersist: { program: "/bin/false", words: [], argv0: "false" },
     key_directory: scratch.file("no-keys"),
-    lvm_lock_directory: scratch.path,
     now_ms,
     reload: async () => true,
     defect: (error) => {
