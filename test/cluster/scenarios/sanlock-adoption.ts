@@ -26,6 +26,34 @@ async function keepsCommandLock(a: Host, b: Host): Promise<void> {
   await a.until("vgs vg0", { timeout_ms: 60_000 });
 }
 
+/** Stands in thin_check, which a large pool keeps busy for minutes, until it is told to go on. */
+const SLOW_CHECK = `#!/bin/bash
+touch /run/checking
+until test -e /run/go-on; do sleep 0.1; done
+`;
+
+/** The lock is there, the device comes long after it: by then the next lvmlockd runs. */
+async function activatesLate(a: Host, b: Host): Promise<void> {
+  await a.must(
+    "lvcreate -q --type thin-pool -L 16M -n pool vg0 && lvcreate -q -V 16M --thinpool pool -n thin vg0",
+  );
+  await a.must("lvchange -an vg0/thin vg0/pool");
+  await a.write("/usr/local/sbin/slow-check", SLOW_CHECK);
+  await a.must("chmod +x /usr/local/sbin/slow-check");
+  const check = "--config 'global/thin_check_executable=\"/usr/local/sbin/slow-check\"'";
+  const work = a.run(`timeout 300 lvchange ${check} -aey vg0/thin`, { timeout_ms: 320_000 });
+  await a.until("test -e /run/checking", { timeout_ms: 60_000 });
+  await killLvmlockd(a);
+  await startLvmlockd(a);
+  await a.must("touch /run/go-on");
+  await work;
+  await a.until("vgs vg0", { timeout_ms: 60_000 });
+  await a.must("dmsetup info -c vg0-thin");
+  await b.refused("lvchange -aey vg0/thin", lockedElsewhere);
+  await a.must("lvchange -an vg0/thin vg0/pool");
+  await b.must("lvchange -aey vg0/thin && lvchange -an vg0/thin vg0/pool");
+}
+
 export default scenario(
   "sanlock-adoption",
   { about: "A killed lvmlockd's locks stay, and its successor adopts them.", guests: 2 },
@@ -73,6 +101,9 @@ export default scenario(
     await step(
       "a command that was writing keeps the VG lock until it has ended, though the next lvmlockd runs",
       () => keepsCommandLock(a, b),
+    );
+    await step("an LV that a command activates after the next lvmlockd has started keeps its lock", () =>
+      activatesLate(a, b),
     );
     await step(`killed ${ROUNDS} times in the middle of commands, it comes back each time`, async () => {
       for (let round = 0; round < ROUNDS; round++) {
