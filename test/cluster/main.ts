@@ -65,7 +65,7 @@ async function tryAgain(
       settled.push(outcome);
     else {
       console.log(`${scenario.name}: UNSTABLE: it failed and is tried a second time, alone`);
-      settled.push({ ...(await runScenario(scenario, options)), unstable: true });
+      settled.push({ ...(await runScenario(scenario, options, 2)), unstable: true });
     }
   }
   return settled;
@@ -75,7 +75,7 @@ async function runAll(chosen: readonly Scenario[], options: RunnerOptions): Prom
   const start_ms = performance.now();
   const jobs = chosen.map((scenario) => ({
     guests: scenario.guests,
-    run: () => runScenario(scenario, options),
+    run: () => runScenario(scenario, options, 1),
   }));
   const first = await runJobs(jobs, options.guests);
   const outcomes = options.second_try ? await tryAgain(chosen, first, options) : first;

@@ -1,4 +1,5 @@
 /** The memory of a guest that has booted, in a file: a guest made from it is there in a second, where a boot takes more than ten. */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeDiskFile } from "../lab/disks.ts";
 import { openNetwork } from "../lab/network.ts";
@@ -66,7 +67,7 @@ export async function findSnapshot(machine: Machine): Promise<string> {
     await qemu_version,
     machine.image,
     String(PRODUCT_DISK_MB),
-    WARM_UP,
+    readFileSync(import.meta.path),
     ...machineArguments(machine),
   ];
   const directory = await cached({

@@ -33,7 +33,7 @@ interface Port {
 interface Faults {
   readonly cut: Set<HostNumber>;
   readonly blocked: Set<string>;
-  groups: readonly (readonly HostNumber[])[];
+  groups: readonly Set<HostNumber>[];
   loss: number;
   delay_ms: number;
 }
@@ -42,11 +42,13 @@ const header_bytes = 4;
 /** A guest that is stopped reads nothing; what it does not take is dropped, as on a wire. */
 const unread_bytes_max = 4 * 1024 * 1024;
 
-function passes(faults: Faults, from: HostNumber, to: HostNumber): boolean {
+function reaches(faults: Faults, from: HostNumber, to: HostNumber): boolean {
   if (faults.cut.has(from) || faults.cut.has(to) || faults.blocked.has(`${from}>${to}`)) return false;
-  if (faults.groups.length > 0 && !faults.groups.some((group) => group.includes(from) && group.includes(to)))
-    return false;
-  return faults.loss === 0 || Math.random() >= faults.loss;
+  return faults.groups.length === 0 || faults.groups.some((group) => group.has(from) && group.has(to));
+}
+
+function isLost({ loss }: Faults): boolean {
+  return loss > 0 && Math.random() < loss;
 }
 
 /** Hands out the frames of a port's stream, their headers included. */
@@ -67,10 +69,14 @@ export async function openNetwork(path: string): Promise<Network> {
   const learned = new Map<string, Port>();
   const faults: Faults = { cut: new Set(), blocked: new Set(), groups: [], loss: 0, delay_ms: 0 };
 
-  const send = (to: Port, frame: Buffer): void => {
-    if (to.socket.writableLength > unread_bytes_max) return;
-    if (faults.delay_ms === 0) to.socket.write(frame);
-    else setTimeout(() => to.socket.destroyed || to.socket.write(frame), faults.delay_ms);
+  /** A frame that is under way when its host is cut off or its way is blocked does not arrive. */
+  const send = (to: Port, frame: Buffer, source: HostNumber, target: HostNumber): void => {
+    const deliver = (): void => {
+      if (to.socket.destroyed || to.socket.writableLength > unread_bytes_max) return;
+      if (reaches(faults, source, target)) to.socket.write(frame);
+    };
+    if (faults.delay_ms === 0) deliver();
+    else setTimeout(deliver, faults.delay_ms);
   };
 
   const forward = (from: Port, frame: Buffer): void => {
@@ -84,8 +90,8 @@ export async function openNetwork(path: string): Promise<Network> {
     const bytes = faults.delay_ms === 0 ? frame : Buffer.from(frame);
     for (const [address, port] of addresses) {
       if (port === from || !ports.has(port.socket)) continue;
-      if (passes(faults, Number.parseInt(source.slice(-2), 16), Number.parseInt(address.slice(-2), 16)))
-        send(port, bytes);
+      if (!isLost(faults))
+        send(port, bytes, Number.parseInt(source.slice(-2), 16), Number.parseInt(address.slice(-2), 16));
     }
   };
 
@@ -110,7 +116,7 @@ export async function openNetwork(path: string): Promise<Network> {
     cut: (host) => void faults.cut.add(host.id),
     block: (from, to) => void faults.blocked.add(`${from.id}>${to.id}`),
     split: (...groups) => {
-      faults.groups = groups.map((group) => group.map((host) => host.id));
+      faults.groups = groups.map((group) => new Set(group.map((host) => host.id)));
     },
     lose: (probability) => {
       faults.loss = probability;
@@ -134,5 +140,7 @@ function heal(faults: Faults, host: HostNumber | undefined): void {
     return;
   }
   faults.cut.delete(host);
+  // It meets all hosts again, which may still be apart from each other.
+  for (const group of faults.groups) group.add(host);
   for (const way of faults.blocked) if (way.split(">").includes(String(host))) faults.blocked.delete(way);
 }

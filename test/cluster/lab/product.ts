@@ -75,7 +75,7 @@ export async function findProductDisk(patch: string | null): Promise<string> {
   const patchText = patch === null ? "" : readFileSync(patch);
   const directory = await cached({
     kind: "lvmlockd",
-    key: keyOf([Bun.version, patchText, ...texts]),
+    key: keyOf([Bun.version, readFileSync(import.meta.path), patchText, ...texts]),
     make: (unfinished) => build(unfinished, files, patch),
   });
   return join(directory, DISK);

@@ -8,7 +8,10 @@ import type { Transcript } from "./transcript.ts";
 export interface Disk {
   /** /dev/sdX: the same on every host that was given the same disks in the same order. */
   readonly path: string;
-  /** Breaks it for the hosts, by default for all that have it; `errors` unless said otherwise. */
+  /**
+   * Breaks it for the hosts, by default for all that have it; `errors` unless said otherwise. For a host that boots later it is broken as
+   * well, until `restore`.
+   */
   fail(options?: { readonly hosts?: readonly Host[]; readonly how?: DiskFault }): Promise<void>;
   /** Undoes `fail`. A disk that was gone comes back under a path that may be another one. */
   restore(options?: { readonly hosts?: readonly Host[] }): Promise<void>;
@@ -51,8 +54,13 @@ export function createSharedDisk(
     hosts: readonly Host[] | undefined,
     action: (host: Host) => Promise<void>,
   ): Promise<void> => {
-    const chosen = (hosts ?? [...faults.keys()]).filter((host) => faults.has(host) && host.running());
+    const chosen = (hosts ?? [...faults.keys()]).filter((host) => faults.has(host));
     await ending.hold(() => Promise.all(chosen.map(action)));
+  };
+  /** A host that has just booted has the disk whole, whatever was done to it before. */
+  const breakAgain = async (host_id: number, guest: Guest): Promise<void> => {
+    for (const [host, fault] of faults)
+      if (host.id === host_id && fault !== null) await breakDisk(guest, spec, number, fault);
   };
   return {
     get path() {
@@ -61,6 +69,7 @@ export function createSharedDisk(
     attach: async (host_id, guest) => {
       await plugDisk(guest, spec, number, file, host_id);
       path = await findDevice(guest, number);
+      await breakAgain(host_id, guest);
     },
     belongsTo: (host) => void faults.set(host, null),
     hosts: () => [...faults.keys()],
@@ -69,7 +78,7 @@ export function createSharedDisk(
         if (faults.get(host) !== null) return;
         transcript.note(host.name, `disk ${number} (${path}): ${how}`);
         faults.set(host, how);
-        await breakDisk(host.guest(), spec, number, how);
+        if (host.running()) await breakDisk(host.guest(), spec, number, how);
       }),
     restore: ({ hosts } = {}) =>
       eachOf(hosts, async (host) => {
@@ -77,6 +86,7 @@ export function createSharedDisk(
         if (fault === null) return;
         transcript.note(host.name, `disk ${number} (${path}) works again`);
         faults.set(host, null);
+        if (!host.running()) return;
         await mendDisk(host.guest(), spec, number, fault);
         if (fault === "gone") path = await findDevice(host.guest(), number);
       }),

@@ -3,29 +3,41 @@ import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node
 import { join } from "node:path";
 import { cacheDirectory } from "../image/cache.ts";
 import type { Cluster } from "../lab/cluster.ts";
+import type { Guest } from "../lab/qemu.ts";
 
-/** A host that hangs is not waited for. */
-const collect_ms_max = 15_000;
+/** A host that hangs is not waited for; one among many others on a busy machine needs a while for each command. */
+const collect_ms_max = 60_000;
 const tail_lines = 60;
 
-const LOGS = `
-exec 2>&1
-say() { echo; echo "==== $*"; timeout 5 "$@"; }
-say ps -eo pid,ppid,stat,etimes,args --forest
-say lvmlockctl --info
-say lvmlockctl --dump
-say sanlock client status
-say sanlock client log_dump
-say dlm_tool status
-say dlm_tool ls
-say dlm_tool dump
-say corosync-quorumtool -s
-say dmsetup table
-say cat /run/lvm/lvmlockd.adopt
-say cat /etc/lvm/lvm.conf /etc/lvm/lvmlocal.conf
-say dmesg
-for log in /var/log/*.log /var/log/*/*.log; do say tail -n 2000 "$log"; done
-true`;
+/** Each by itself, so that one which hangs takes nothing else along. */
+const LOGS = [
+  "ps -eo pid,ppid,stat,etimes,args --forest",
+  "lvmlockctl --info",
+  "lvmlockctl --dump",
+  "sanlock client status",
+  "sanlock client log_dump",
+  "dlm_tool status",
+  "dlm_tool ls",
+  "dlm_tool dump",
+  "corosync-quorumtool -s",
+  "dmsetup table",
+  "cat /run/lvm/lvmlockd.adopt",
+  "cat /etc/lvm/lvm.conf /etc/lvm/lvmlocal.conf",
+  "dmesg",
+  'for log in /var/log/*.log /var/log/*/*.log; do echo "---- $log"; tail -n 2000 "$log"; done',
+];
+
+/** What the host's daemons say, in the order of the list, and of each that gives no answer that it gives none. */
+async function collectLogs({ agent }: Guest): Promise<string> {
+  const late = Bun.sleep(collect_ms_max).then(() => null);
+  const said = await Promise.all(
+    LOGS.map(async (command) => {
+      const result = await Promise.race([agent.run(`exec 2>&1; ${command}`, collect_ms_max), late]);
+      return `==== ${command}\n${result?.stdout ?? "No answer."}\n`;
+    }),
+  );
+  return said.join("\n");
+}
 
 /** Writes transcript, consoles and daemon logs into a directory and returns its path. */
 export async function keepEvidence(
@@ -48,9 +60,7 @@ export async function keepEvidence(
         const guest = host.guest();
         if (existsSync(guest.console_path)) copyFileSync(guest.console_path, file(`${host.name}-console`));
         if (!guest.running()) return;
-        const late = Bun.sleep(collect_ms_max).then(() => null);
-        const logs = await Promise.race([guest.agent.run(LOGS, collect_ms_max), late]);
-        writeFileSync(file(`${host.name}-logs`), logs?.stdout ?? "The host gives no answer.\n");
+        writeFileSync(file(`${host.name}-logs`), await collectLogs(guest));
       }),
     );
   }

@@ -119,7 +119,12 @@ async function waitForPerson(clusters: readonly Cluster[]): Promise<void> {
   await new Promise(() => setInterval(() => undefined, 1 << 30));
 }
 
-export async function runScenario(scenario: Scenario, options: RunnerOptions): Promise<Outcome> {
+/** @param attempt 1 for the first; a later one keeps its evidence beside the first one's. */
+export async function runScenario(
+  scenario: Scenario,
+  options: RunnerOptions,
+  attempt: number,
+): Promise<Outcome> {
   const start_ms = performance.now();
   const clusters: Cluster[] = [];
   const tally: Tally = {
@@ -139,7 +144,8 @@ export async function runScenario(scenario: Scenario, options: RunnerOptions): P
     if (tally.failed.length > 0) throw new Error(`${tally.failed.length} steps: ${tally.failed.join("; ")}`);
     if (tally.passed === 0) throw new Error("It has no step.");
   } catch (error) {
-    const directory = await keepEvidence(scenario.name, clusters, error);
+    const name = attempt === 1 ? scenario.name : `${scenario.name}-again`;
+    const directory = await keepEvidence(name, clusters, error);
     for (const each of clusters) console.log(lastLines(each));
     failure = error instanceof Error ? error.message : String(error);
     console.log(`${scenario.name}: FAILED: ${failure}\nEverything that happened is in ${directory}`);

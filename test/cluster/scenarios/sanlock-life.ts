@@ -63,8 +63,9 @@ async function activate(lab: Cluster, { step }: Steps): Promise<void> {
     },
   );
   await step("who asks is told who holds it", async () => {
-    const { stdout } = await a.must("lvmlockctl who vg0/lv0");
-    assert.match(stdout, /ex/);
+    assert.match((await a.must("lvmlockctl who vg0/lv0")).stdout, /^vg0\/lv0 +ex /m);
+    // The host that was refused names the one that has it.
+    assert.match((await b.must("lvmlockctl who vg0/lv0")).stdout, /vg0\/lv0 held by host_id 1\b/);
   });
   await step("lvextend works on the host where it is active, not elsewhere", async () => {
     await a.must("lvextend -L +16M vg0/lv0");

@@ -137,3 +137,29 @@ test("a delayed frame comes, unharmed, after one that was sent later without a d
   while (plugs[1].received.length < 2) await Bun.sleep(5);
   expect(plugs[1].received).toEqual(["fast", "slow"]);
 });
+
+test("a frame that is under way when its host is cut off does not arrive", async () => {
+  const { network, plugs } = await threeHosts();
+  const [one, two, three] = plugs;
+  network.delay(200);
+  one.send(two.id, "under way");
+  one.send(three.id, "to another");
+  await settle();
+  network.cut(two);
+  await Bun.sleep(400);
+  expect(two.received).toEqual([]);
+  expect(three.received).toEqual(["to another"]);
+});
+
+test("a host that is healed after a split meets all hosts again, and these stay apart", async () => {
+  const { network, plugs } = await threeHosts();
+  const [one, two, three] = plugs;
+  network.split([one], [two], [three]);
+  network.heal(two);
+  one.send(two.id, "to the healed one");
+  two.send(three.id, "from it");
+  one.send(three.id, "lost");
+  await settle();
+  expect(two.received).toEqual(["to the healed one"]);
+  expect(three.received).toEqual(["from it"]);
+});

@@ -101,7 +101,7 @@ async function runAndWait(
   const lines: string[] = [];
   const log = spyOn(console, "log").mockImplementation((line: string) => void lines.push(line));
   try {
-    const outcome = await runScenario(subject, OPTIONS);
+    const outcome = await runScenario(subject, OPTIONS, 1);
     lines.push("the end");
     await Bun.sleep(wait_ms);
     return { outcome, lines };
