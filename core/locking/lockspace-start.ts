@@ -38,8 +38,13 @@ export function startVg(state: State, client: Client, request: Request): void {
   }
   const existing = state.by_vg.get(vg_name);
   if (existing !== undefined) {
+    const other = otherVg(existing, request.vg_uuid);
     if (existing.stop_wanted) {
       refuse(wireResult("EAGAIN"), "the VG is still stopping");
+    } else if (other !== null) {
+      // EEXIST is success to lvm, which would go on with the locks of the other VG.
+      log(state, "warning", other);
+      refuse(wireResult("EBUSY"), other);
     } else if (existing.state !== "started") {
       client.starts.add(existing);
       refuse(wireResult("ESTARTING"));
@@ -58,6 +63,13 @@ export function startVg(state: State, client: Client, request: Request): void {
   if (lockspace.fence_pr)
     askReservations(state, lockspace, "checkKey", null, keyChecked, { client, request });
   else askPrepare(state, lockspace, client, request);
+}
+
+/** Why a VG is not the one that is started under its name; null when it is, or when the request does not tell. */
+function otherVg({ identity }: Lockspace, vg_uuid: string): string | null {
+  const { vg_name } = identity;
+  if (vg_uuid === "" || identity.vg_uuid === "" || vg_uuid === identity.vg_uuid) return null;
+  return `VG ${vg_name} (${vg_uuid}) is not started: an earlier VG of this name (${identity.vg_uuid}) is, deactivate its LVs and run vgchange --lockstop ${vg_name}, or lvmlockctl --drop ${vg_name}, first`;
 }
 
 function askPrepare(state: State, lockspace: Lockspace, client: Client | null, request: Request): void {

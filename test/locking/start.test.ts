@@ -69,6 +69,18 @@ describe("start_vg", () => {
     expect(a.ask("start_vg", START)).toBe(wireResult("EAGAIN"));
   });
 
+  test("of another VG with the name of a started one is refused with what to do, because lvm takes EEXIST for success", () => {
+    const rig = makeRig();
+    const a = rig.client();
+    a.ask("start_vg", START);
+    const { result, detail } = a.send("start_vg", { ...START, vg_uuid: "other" }) as NormalReply;
+    expect(result).toBe(wireResult("EBUSY"));
+    expect(detail).toMatch(/an earlier VG of this name \(uuid\) is, .*vgchange --lockstop vg/);
+    expect(a.ask("start_vg", START)).toBe(wireResult("EEXIST"));
+    // A client that does not tell means the VG that there is.
+    expect(a.ask("start_vg", { ...START, vg_uuid: "" })).toBe(wireResult("EEXIST"));
+  });
+
   test("whose prepare is refused tells the reason and leaves nothing", () => {
     const rig = makeRig();
     rig.script("prepare", () => refused("EHOSTID", { lm_result: -213 }));
