@@ -115,6 +115,12 @@ export const DEADLINES = {
   /** How often the other hosts' leases are looked at after a join, until all of them have been renewed: 1 MiB each time. */
   sanlock_renewal_look_ms: 100,
   /**
+   * How long vgcreate waits at the most for a sign of life of hosts whose leases stand where the new VG's are to be. Three I/O timeouts
+   * are enough, and are within it up to 60 s; with one of more than 90 s a host that is alive can be missed. The rest of manager_init_ms
+   * is for the writing.
+   */
+  sanlock_lease_users_ms: 180_000,
+  /**
    * How long refusals of a shared LV lock are taken for two hosts taking it at once. Whoever loses sanlock's ballot sleeps for up
    * to a second inside sanlock, and the lease looks owned meanwhile (seen: 0.99 s); what lasts longer is an exclusive holder.
    */

@@ -1,6 +1,7 @@
 import { ptr } from "bun:ffi";
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import { type Geometry, hostIdMax } from "./geometry.ts";
+import { NAME_SIZE_BYTES } from "./layouts.ts";
 
 /** A host's lease as it is on the disk right now. */
 export interface HostLeaseRecord {
@@ -10,10 +11,24 @@ export interface HostLeaseRecord {
   readonly io_timeout_s: number;
 }
 
+/** Who a host lease says that it belongs to; texts, for people. */
+export interface HostLeaseNames {
+  readonly lockspace_name: string;
+  /** What sanlock calls the host: our_host_name of sanlock.conf, or a UUID and the host's name. */
+  readonly host_name: string;
+}
+
 /** First bytes of a host lease (DELTA_DISK_MAGIC of sanlock's leader.h). */
 const MAGIC = 0x12212010;
 /** Where the fields are in struct leader_record, which is little endian on the disk. */
-const OFFSET = { magic: 0, owner_generation: 40, timestamp: 152, io_timeout: 174 } as const;
+const OFFSET = {
+  magic: 0,
+  owner_generation: 40,
+  lockspace_name: 56,
+  resource_name: 104,
+  timestamp: 152,
+  io_timeout: 174,
+} as const;
 /** O_DIRECT wants memory that is aligned to the sectors, the largest of which have 4 KiB. */
 const ALIGNMENT_BYTES = 4096;
 
@@ -26,6 +41,24 @@ export function readHostLease(path: string, geometry: Geometry, host_id: number)
   const { sector_size_bytes } = geometry;
   const sector = readDirectly(path, sector_size_bytes, (host_id - 1) * sector_size_bytes);
   return sector === null ? null : decodeHostLease(sector);
+}
+
+/** The names in the lease of `host_id`; null when it can't be read, or is none. */
+export function readHostLeaseNames(path: string, geometry: Geometry, host_id: number): HostLeaseNames | null {
+  const { sector_size_bytes } = geometry;
+  const sector = readDirectly(path, sector_size_bytes, (host_id - 1) * sector_size_bytes);
+  if (sector === null || decodeHostLease(sector) === null) return null;
+  return {
+    lockspace_name: nameAt(sector, OFFSET.lockspace_name),
+    host_name: nameAt(sector, OFFSET.resource_name),
+  };
+}
+
+/** A name of the full length has no NUL behind it. */
+function nameAt(sector: Uint8Array, begin: number): string {
+  const field = sector.subarray(begin, begin + NAME_SIZE_BYTES);
+  const end = field.indexOf(0);
+  return new TextDecoder().decode(end < 0 ? field : field.subarray(0, end));
 }
 
 /** The leases of all hosts that have theirs in use, by host_id. Null when they can't be read. */

@@ -1,10 +1,12 @@
 import { type Answer, type GlobalLockState, type InitVgCall, type Refused, refuse } from "../contract.ts";
-import type { SanlockClient } from "./client.ts";
+import { type Claim, checkClaim, newClaim, writeClaim } from "./claim.ts";
+import type { Lease, SanlockClient } from "./client.ts";
 import { readDevice, waitForDevice } from "./device.ts";
 import { LSF, WRITE_LOCKSPACE, WRITE_RESOURCE } from "./flags.ts";
 import { chooseGeometry, FIRST_LV_SLOT, type Geometry, sizeFlags, slotCount } from "./geometry.ts";
 import { NAME_SIZE_BYTES } from "./layouts.ts";
 import { leasePath } from "./lease-path.ts";
+import { type LeasePlace, refuseOverNewcomer, refuseOverUsers } from "./lease-users.ts";
 import { formatVgLockArgs, type UserLockArgs } from "./lock-args.ts";
 import { fixedLeases, GL_DISABLED_NAME, leaseInSlot, type Tools, UNUSED_NAME } from "./lockspace-state.ts";
 import { readLockspaceFacts } from "./read-lockspace.ts";
@@ -27,18 +29,53 @@ interface NewVg {
   readonly vg_lock_args: string;
 }
 
+/** So many LV leases are written between two looks whether another host writes to the same place: a sixteenth of a new VG's. */
+const LEASES_PER_LOOK = 16;
+
 /** Formats the lock LV of a new VG: the hosts' leases, the GL and the VG lock, and all LV leases as unused. */
 export async function initVg(tools: Tools, call: InitVgCall): Promise<InitVgAnswer> {
   const made = await planVg(tools, call);
   if (made.kind === "refused") return made;
-  const refused =
-    writeHostLeases(tools, call, made) ??
-    (made.options.caw === "yes" ? checkCaw(tools.client, made) : null) ??
-    writeFixedLeases(tools.client, call, made) ??
-    writeLvLeases(tools.client, call, made);
-  if (refused !== null) return refused;
+  const place = { ...made, lockspace_name: call.lockspace_name };
+  const refused = (await refuseOverUsers(tools, place)) ?? writeLeases(tools, call, made, place);
+  if (refused !== null) {
+    tell(tools, call, refused);
+    return refused;
+  }
   const global_lock = call.enable_global_lock ? "enabled" : "disabled";
   return { kind: "done", lm_result: 0, vg_lock_args: made.vg_lock_args, global_lock };
+}
+
+/** lvm has one general sentence for each of these, so that what there is to do is in the log only. */
+function tell({ context }: Tools, { vg_name }: InitVgCall, { code, detail }: Refused): void {
+  if (code !== "EEXIST" && code !== "EBUSY") return;
+  context.news({ kind: "log", level: "warning", text: `VG ${vg_name} is not made: ${detail}` });
+}
+
+function writeLeases(tools: Tools, call: InitVgCall, made: NewVg, place: LeasePlace): Refused | null {
+  const { client } = tools;
+  const { gl_lease, vg_lease } = fixedLeases(
+    call.lockspace_name,
+    made.path,
+    made.geometry,
+    sizeFlags(made.geometry),
+  );
+  const write_flags = fixedFlags(client, made);
+  const claim = newClaim(gl_lease, write_flags);
+  return (
+    writeHostLeases(tools, call, made) ??
+    (made.options.caw === "yes" ? checkCaw(client, made) : null) ??
+    writeClaim(client, claim) ??
+    writeFixedLease(client, vg_lease, write_flags) ??
+    writeLvLeases(client, call, made, claim) ??
+    refuseOverNewcomer(place) ??
+    checkClaim(client, claim) ??
+    writeFixedLease(
+      client,
+      call.enable_global_lock ? gl_lease : { ...gl_lease, name: GL_DISABLED_NAME },
+      write_flags,
+    )
+  );
 }
 
 async function planVg({ client, settings }: Tools, call: InitVgCall): Promise<NewVg | Refused> {
@@ -91,24 +128,24 @@ function checkCaw(client: SanlockClient, { path }: NewVg): Refused | null {
   );
 }
 
-function writeFixedLeases(client: SanlockClient, call: InitVgCall, made: NewVg): Refused | null {
-  const { path, geometry, options } = made;
+function fixedFlags(client: SanlockClient, { options }: NewVg): number {
   const write_flags = { yes: WRITE_RESOURCE.USE_CAW, no: WRITE_RESOURCE.NO_CAW, default: 0 }[options.caw];
-  const { gl_lease, vg_lease } = fixedLeases(call.lockspace_name, path, geometry, sizeFlags(geometry));
-  const gl = call.enable_global_lock ? gl_lease : { ...gl_lease, name: GL_DISABLED_NAME };
-  for (const lease of [gl, vg_lease]) {
-    const rv = client.writeResource(lease, knownFlags(client, write_flags));
-    if (rv < 0) return refuseFor(rv, `the lease ${lease.name} can't be written to ${path}`);
-  }
-  return null;
+  return knownFlags(client, write_flags);
+}
+
+function writeFixedLease(client: SanlockClient, lease: Lease, write_flags: number): Refused | null {
+  const rv = client.writeResource(lease, write_flags);
+  return rv < 0 ? refuseFor(rv, `the lease ${lease.name} can't be written to ${lease.path}`) : null;
 }
 
 /** All LV leases get the lockspace's name and count as unused. Compare-and-write is settled when one is given to an LV. */
-function writeLvLeases(client: SanlockClient, call: InitVgCall, made: NewVg): Refused | null {
+function writeLvLeases(client: SanlockClient, call: InitVgCall, made: NewVg, claim: Claim): Refused | null {
   const { path, geometry, size_bytes } = made;
   const write_flags = knownFlags(client, WRITE_RESOURCE.NO_CAW);
   const end = slotCount(geometry, size_bytes);
   for (let slot = FIRST_LV_SLOT; slot < end; slot++) {
+    const contested = (slot - FIRST_LV_SLOT) % LEASES_PER_LOOK === 0 ? checkClaim(client, claim) : null;
+    if (contested !== null) return contested;
     const lease = leaseInSlot(call.lockspace_name, UNUSED_NAME, path, geometry, slot, sizeFlags(geometry));
     const rv = client.writeResource(lease, write_flags);
     if (isEndOfDevice(rv)) return null;

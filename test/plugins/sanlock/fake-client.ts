@@ -12,6 +12,7 @@ import type { HostInfo, Lease, SanlockClient, SanlockFeatures } from "../../../p
 import { HOST_STATE, SIZES } from "../../../plugins/sanlock/flags.ts";
 import { createHandle } from "../../../plugins/sanlock/lockspace.ts";
 import { createLockspaceState, type Tools } from "../../../plugins/sanlock/lockspace-state.ts";
+import { ERRNO, SANLK } from "../../../plugins/sanlock/return-codes.ts";
 import { makeScratch, type Scratch } from "../../rig/scratch.ts";
 
 /** A libsanlock that says yes to everything, for what the installed one can't do; tests replace the calls they are about. */
@@ -56,6 +57,32 @@ export function fakeClient(features: Partial<SanlockFeatures>, calls: Partial<Sa
     initLockspaceHost: yes,
     setHostDead: yes,
     ...calls,
+  };
+}
+
+/** sanlock's answer about a lockspace that it has not joined. */
+export const ABSENT = { rv: ERRNO.ENOENT, hosts: [] } as const;
+
+/** Leases that are written and read back, by their places on the disk. */
+export interface FakeLeases {
+  readonly leases: Map<number, Lease>;
+  readonly calls: Pick<SanlockClient, "readResource" | "writeResource">;
+}
+
+export function fakeLeases(): FakeLeases {
+  const leases = new Map<number, Lease>();
+  return {
+    leases,
+    calls: {
+      writeResource: (lease) => {
+        leases.set(lease.offset_bytes, lease);
+        return 0;
+      },
+      readResource: (_path, offset_bytes) => {
+        const { name = "", lockspace_name = "" } = leases.get(offset_bytes) ?? {};
+        return { rv: name === "" ? SANLK.LEADER_MAGIC : 0, name, lockspace_name };
+      },
+    },
   };
 }
 
@@ -134,19 +161,28 @@ export async function fakeJoined(
 
 const SECTOR_SIZE_BYTES = 512;
 
-/** Writes what counts of a host's lease: its magic, its generation, its I/O timeout (0 is sanlock's default) and the time of its last renewal, 0 for a lease that is free. */
-export function writeHostLease(
-  path: string,
-  host_id: number,
-  lease: { readonly generation?: number; readonly timestamp_s: number; readonly io_timeout_s?: number },
-): void {
+/** What counts of a host's lease beside its magic. */
+export interface FakeHostLease {
+  readonly generation?: number;
+  /** The time of its last renewal, 0 for a lease that is free. */
+  readonly timestamp_s: number;
+  /** 0 is sanlock's default. */
+  readonly io_timeout_s?: number;
+  readonly lockspace_name?: string;
+  readonly host_name?: string;
+}
+
+export function writeHostLease(path: string, host_id: number, lease: FakeHostLease): void {
   const sector = new DataView(new ArrayBuffer(SECTOR_SIZE_BYTES));
   sector.setUint32(0, 0x12212010, true);
   sector.setBigUint64(40, BigInt(lease.generation ?? 1), true);
   sector.setBigUint64(152, BigInt(lease.timestamp_s), true);
   sector.setUint16(174, lease.io_timeout_s ?? 0, true);
+  const bytes = new Uint8Array(sector.buffer);
+  bytes.set(new TextEncoder().encode(lease.lockspace_name ?? ""), 56);
+  bytes.set(new TextEncoder().encode(lease.host_name ?? ""), 104);
   const fd = openSync(path, "r+");
-  writeSync(fd, new Uint8Array(sector.buffer), 0, SECTOR_SIZE_BYTES, (host_id - 1) * SECTOR_SIZE_BYTES);
+  writeSync(fd, bytes, 0, SECTOR_SIZE_BYTES, (host_id - 1) * SECTOR_SIZE_BYTES);
   closeSync(fd);
 }
 

@@ -6,7 +6,17 @@ import { ADD, HOST_STATE, LSF, WRITE_LOCKSPACE, WRITE_RESOURCE } from "../../../
 import { initVg } from "../../../plugins/sanlock/init-vg.ts";
 import { SANLK } from "../../../plugins/sanlock/return-codes.ts";
 import { setLockArgs } from "../../../plugins/sanlock/vg-calls.ts";
-import { type Fake, fakeClient, fakeHandle, fakeJoined, fakeTools, LV, VG } from "./fake-client.ts";
+import {
+  ABSENT,
+  type Fake,
+  fakeClient,
+  fakeHandle,
+  fakeJoined,
+  fakeLeases,
+  fakeTools,
+  LV,
+  VG,
+} from "./fake-client.ts";
 
 const ALL: SanlockFeatures = {
   acquire2: true,
@@ -135,14 +145,17 @@ describe("the options of a VG", () => {
   function written() {
     const lockspaces: (readonly [flags: number, write_flags: number])[] = [];
     const resources: (readonly [name: string, write_flags: number])[] = [];
+    const disk = fakeLeases();
     const calls: Partial<SanlockClient> = {
+      ...disk.calls,
+      hosts: () => ABSENT,
       writeLockspace: (lease: HostLease, write_flags: number) => {
         lockspaces.push([lease.flags, write_flags]);
         return 0;
       },
       writeResource: (lease: Lease, write_flags: number) => {
         resources.push([lease.name, write_flags]);
-        return 0;
+        return disk.calls.writeResource(lease, write_flags);
       },
     };
     return { lockspaces, resources, calls };
@@ -158,9 +171,10 @@ describe("the options of a VG", () => {
     });
     expect(lockspaces).toEqual([[0x110 | LSF.NO_TIMEOUT, WRITE_LOCKSPACE.USE_CAW]]);
     expect(resources).toEqual([
-      ["GLLK", WRITE_RESOURCE.USE_CAW],
+      [expect.stringMatching(/^_making_/), WRITE_RESOURCE.USE_CAW],
       ["VGLK", WRITE_RESOURCE.USE_CAW],
       ...Array(3).fill(["#unused", WRITE_RESOURCE.NO_CAW]),
+      ["GLLK", WRITE_RESOURCE.USE_CAW],
     ]);
   });
 
