@@ -1,12 +1,16 @@
 /** What lvmlockd and lvm take from the guests' lvm.conf and lvmlocal.conf, and two hosts that begin at the same time. */
 import assert from "node:assert/strict";
+import type { Cluster } from "../lab/cluster.ts";
 import { scenario } from "../scenario.ts";
+import { runHeldAt } from "../services/held-command.ts";
 import { startLvmlockd } from "../services/lvmlockd.ts";
 import { startSanlock } from "../services/sanlock.ts";
 import { startDaemons } from "../services/sanlock-hosts.ts";
 
 /** A host_id that is in use is found out after about eight I/O timeouts and the watchdog's time. */
 const busy_ms_max = 120_000;
+/** It writes 256 MB; two at once took more than two minutes on a machine with a load average of 28. */
+const vgcreate_ms_max = 300_000;
 
 function localConf(setting: string): string {
   return `cat >/etc/lvm/lvmlocal.conf <<<'local { ${setting} }'`;
@@ -17,6 +21,34 @@ const oneTooMany =
   /Global lock failed: held by other host|volume group called same already exists|volume group "?same/;
 /** Where the lease of the global lock is in a VG of 512-byte sectors, as sanlock wants it: slot 65 of 1 MiB each. */
 const GL_LEASE = `${65 * 1024 * 1024}:${1024 * 1024}`;
+/** lvm has looked at the disk and found it free, and now writes to it. */
+const BEFORE_WRITING = "Creating a new PV on";
+
+/**
+ * Both hosts find the disk free before either has written, and nothing of lvm keeps them apart. lvm clears the VG of one that is refused
+ * from the disk, whosever it is, so that the other one must not be told that it has a VG.
+ */
+async function refuseBoth(
+  lab: Cluster,
+  disk: string,
+  vgs: readonly [string, string],
+  why: RegExp,
+): Promise<void> {
+  const commands = lab.hosts.map((host, i) => ({ host, command: `vgcreate --shared ${vgs[i]} ${disk}` }));
+  const both = await runHeldAt(BEFORE_WRITING, commands);
+  for (const { rc, stdout, stderr } of both) {
+    assert.notEqual(rc, 0, `vgcreate says that it has made a VG: ${stdout}${stderr}`);
+    assert.match(stderr, why);
+  }
+  for (const host of lab.hosts) {
+    const { stdout } = await host.must(
+      "vgs --nolocking --noheadings -o vg_name; sanlock client status; dmsetup ls; lvmlockctl --info",
+    );
+    assert.doesNotMatch(stdout, new RegExp(vgs.join("|")), "something of the VG is left");
+    assert.match((await host.must("lvmlockctl --dump")).stdout, /make it again on one host/);
+  }
+}
+
 const FIELDS = "--noheadings -o vg_uuid,vg_lock_type,pv_count,lv_count";
 
 export default scenario(
@@ -27,11 +59,31 @@ export default scenario(
     const [a, b] = [lab.host(1), lab.host(2)];
     const started = async (): Promise<string> => (await b.must("sanlock client status")).stdout;
 
-    await step("two hosts create their first VG at the same time: each holds a global lock", async () => {
-      await Promise.all(lab.hosts.map((host) => startDaemons(host)));
-      await Promise.all([a.must("vgcreate --shared vg0 /dev/sda"), b.must("vgcreate --shared vg1 /dev/sdb")]);
-      await Promise.all(lab.hosts.map((host) => host.must("vgchange --lockstart")));
-    });
+    await step(
+      "two hosts create the first VG on the same disk at the same time: neither has it",
+      async () => {
+        await Promise.all(lab.hosts.map((host) => startDaemons(host)));
+        await refuseBoth(
+          lab,
+          "/dev/sda",
+          ["vg0", "vg0"],
+          /VG vg0 init failed: a lockspace with the same name exists/,
+        );
+      },
+    );
+    await step("under two names neither has one either", () =>
+      refuseBoth(lab, "/dev/sdb", ["this", "that"], /VG th(is|at) init failed: -16/),
+    );
+    await step(
+      "made again on one host each, on two disks, they have one, and each holds a global lock",
+      async () => {
+        await Promise.all([
+          a.must("vgcreate --shared vg0 /dev/sda", { timeout_ms: vgcreate_ms_max }),
+          b.must("vgcreate --shared vg1 /dev/sdb", { timeout_ms: vgcreate_ms_max }),
+        ]);
+        await Promise.all(lab.hosts.map((host) => host.must("vgchange --lockstart")));
+      },
+    );
     await step("lvm says that there are two, and goes on when one is disabled", async () => {
       const { stdout, stderr } = await a.run("vgs; vgcreate --shared vg2 /dev/sda; lvmlockctl --info");
       say((stdout + stderr).trim().split("\n").slice(0, 8).join(" / "));
@@ -42,6 +94,9 @@ export default scenario(
       await a.run("lvmlockctl --gl-disable vg1");
       for (const host of lab.hosts) assert.doesNotMatch((await host.must("vgs 2>&1")).stdout, /[Dd]uplicate/);
       await a.must("lvcreate -an -n one -L 8M vg0");
+      await a.must("lvchange -aey vg0/one");
+      await b.refused("lvchange -aey vg0/one", /LV locked by other host: vg0\/one/);
+      await a.must("lvchange -an vg0/one");
       await b.must("lvcreate -an -n two -L 8M vg1");
     });
     await step("two hosts create a VG on the same disk at the same time: one gets it", async () => {
