@@ -1,12 +1,14 @@
 /** vgcreate beside other hosts: at the same place at the same time, and over leases that are in use; over real sanlock daemons. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { linkSync, renameSync } from "node:fs";
+import { closeSync, linkSync, openSync, renameSync, writeSync } from "node:fs";
 import type { InitVgCall } from "../../plugins/contract.ts";
 import { type Cluster, LOCK_LV, startCluster } from "./cluster.ts";
 import { managerOn, type TestHost } from "./host.ts";
-import { good, lockSoon, makeVg, memberOf, refused, VG } from "./vg.ts";
+import { good, lockSoon, makeVg, memberOf, refused, startedVg, VG } from "./vg.ts";
 
 setDefaultTimeout(60_000);
+
+const SECTOR_SIZE_BYTES = 512;
 
 let cluster: Cluster;
 let first: TestHost;
@@ -69,6 +71,21 @@ describe("leases of a VG that a host has started", () => {
     await good(member.handle.leave({ free_vg: false }));
     await good(managerOn(second).initVg(call("stopped")));
     expect(second.logged.join("\n")).not.toContain("the lease of 1 host stands on");
+  });
+
+  test("are cleared by lvm before it asks: such a host stops the VG at its next renewal, and others go on", async () => {
+    const [member, other] = await startedVg(cluster, "cleared", [0, 1]);
+    if (member === undefined || other === undefined) throw new Error("two hosts");
+    const lv = await member.newLv("one");
+    await good(member.lock(lv, "ex"));
+    const fd = openSync(cluster.leaseFile("cleared"), "r+");
+    writeSync(fd, new Uint8Array(SECTOR_SIZE_BYTES), 0, SECTOR_SIZE_BYTES, 0);
+    closeSync(fd);
+    while (!(await cluster.killCalls()).includes("--kill cleared")) await Bun.sleep(20);
+    // Not when the lease would have run out, which would be six I/O timeouts later.
+    expect(cluster.sanlock[0]?.log()).toMatch(/check_our_lease corrupt/);
+    expect((await refused(member.lock(VG, "ex"))).code).toBe("EVGKILLED");
+    await lockSoon(other, VG, "ex");
   });
 
   test("are not written over by that host, nor by another one while it lives, and are after its crash", async () => {

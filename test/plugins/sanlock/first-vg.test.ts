@@ -1,5 +1,5 @@
 /** vgcreate beside other hosts: another one that makes a VG at the same place at once, and leases there that are in use. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { InitVgCall } from "../../../plugins/contract.ts";
 import type { Lease, SanlockClient } from "../../../plugins/sanlock/client.ts";
 import { GL_SLOT } from "../../../plugins/sanlock/geometry.ts";
@@ -13,6 +13,9 @@ import {
   fakeTools,
   writeHostLease,
 } from "./fake-client.ts";
+
+// One of them waits for three seconds, which is long on a starved machine.
+setDefaultTimeout(30_000);
 
 const GL_OFFSET_BYTES = GL_SLOT * 1024 * 1024;
 /** The GL lease under the host's own name, the VG lock, and the three leases of LVs that the disk of these tests has room for. */
