@@ -341,7 +341,10 @@ export type ManagerNews =
       readonly text: string;
       readonly eta_ms: number;
     }
-  /** What a worker that takes the lockspace over has to know, a file descriptor perhaps; "" for nothing any more. */
+  /**
+   * What a worker that takes the lockspace over has to know, a file descriptor perhaps; "" for nothing any more. What is still kept when
+   * the daemon forgets the lockspace, a join that goes on perhaps, brings the next one of that name to the same worker.
+   */
   | { readonly kind: "keep"; readonly lockspace_name: string; readonly text: string }
   | { readonly kind: "log"; readonly level: "error" | "warning" | "info" | "debug"; readonly text: string };
 

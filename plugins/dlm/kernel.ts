@@ -11,6 +11,8 @@ export interface Kernel {
   isLoaded(): boolean;
   /** "gone": this kernel has no such lockspace. "stopped": its members are being agreed on, and requests would block. */
   lockspace(name: string): "running" | "stopped" | "gone";
+  /** Does this kernel know of locks in the lockspace, its own or those of others? Null when it does not say (debugfs). */
+  hasLocks(name: string): boolean | null;
   /** Closes what this process still has open of a lockspace, so that the locks that belong to it become orphans. */
   closeLeftovers(name: string): number;
 }
@@ -22,6 +24,7 @@ const RECOVERY_DONE = 0x40;
 export function openKernel(root = "/"): Kernel {
   const cluster = join(root, "sys/kernel/config/dlm/cluster");
   const spaces = join(root, "sys/kernel/dlm");
+  const debug = join(root, "sys/kernel/debug/dlm");
   return {
     clusterName: () => firstLine(join(cluster, "cluster_name")) || null,
     localNodeid: () => localNodeid(join(cluster, "comms")),
@@ -31,6 +34,7 @@ export function openKernel(root = "/"): Kernel {
       if (status === null) return "gone";
       return (Number.parseInt(status, 16) & RECOVERY_DONE) !== 0 ? "running" : "stopped";
     },
+    hasLocks: (name) => hasLocks(join(debug, `${name}_locks`)),
     closeLeftovers: (name) => closeLeftovers(join(root, "proc/self/fd"), `dlm_${name}`),
   };
 }
@@ -39,6 +43,15 @@ export function openKernel(root = "/"): Kernel {
 function firstLine(path: string): string | null {
   try {
     return readFileSync(path, "latin1").split("\n", 1)[0] ?? "";
+  } catch {
+    return null;
+  }
+}
+
+/** A line for each lock, which begins with its hexadecimal id, behind the names of the columns. */
+function hasLocks(path: string): boolean | null {
+  try {
+    return /^[0-9a-f]+ -?\d/m.test(readFileSync(path, "latin1"));
   } catch {
     return null;
   }

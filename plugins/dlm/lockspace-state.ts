@@ -1,18 +1,13 @@
 import type { HeldMode, LockspaceIdentity, ManagerContext, ValueBlock } from "../contract.ts";
-import type {
-  DlmClient,
-  LockspaceHandlePointer,
-  Opener,
-  OpenerCall,
-  OpenerResult,
-  Ticket,
-} from "./client.ts";
+import type { DlmClient, LockspaceHandlePointer, Opener, Ticket } from "./client.ts";
 import type { Condition, Observers } from "./condition.ts";
+import type { Openings } from "./openings.ts";
 
 /** What every part of the plugin works with. */
 export interface Tools extends Observers {
   readonly client: DlmClient;
   readonly opener: Opener;
+  readonly openings: Openings;
   readonly context: ManagerContext;
   readonly clock: Clock;
 }
@@ -41,20 +36,12 @@ export interface Late {
   readonly finish: (ticket: Ticket) => Late | null;
 }
 
-/** A call that waits for the cluster, under way. */
-export interface Opening {
-  readonly kind: OpenerCall["kind"];
-  readonly result: Promise<OpenerResult>;
-}
-
 /** One lockspace. */
 export interface LockspaceState {
   readonly identity: LockspaceIdentity;
   readonly tools: Tools;
   /** Null when it is not joined. */
   handle: LockspaceHandlePointer | null;
-  /** The call that joins or leaves, which may outlive its request; the next join or leave goes on with it. */
-  opening: Opening | null;
   /** The lockspace was there before this daemon, so that an earlier one may have left orphans. */
   inherited: boolean;
   /** It was joined by a worker of this daemon that has died: the commands whose locks are orphans now go on. */
@@ -73,7 +60,6 @@ export function createLockspaceState(identity: LockspaceIdentity, tools: Tools):
     identity,
     tools,
     handle: null,
-    opening: null,
     inherited: false,
     taken_over: false,
     has_block_bug: false,

@@ -3,6 +3,7 @@ import { ERRNO } from "./flags.ts";
 import { formatVgLockArgs, parseVgLockArgs } from "./lock-args.ts";
 import { createHandle } from "./lockspace.ts";
 import { createLockspaceState, type Tools } from "./lockspace-state.ts";
+import { allThrough } from "./openings.ts";
 import { refreshLv } from "./refresh-lv.ts";
 import { whatIsMissing } from "./refusals.ts";
 
@@ -37,5 +38,7 @@ export function createManager(tools: Tools): LockManager {
     },
     refreshLv: (call) => refreshLv(tools, call),
     openLockspace: (identity) => createHandle(createLockspaceState(identity, tools)),
+    // A start that was given up is taken back before lvmlockd ends, if the cluster answers in time.
+    close: () => allThrough(tools),
   };
 }

@@ -46,7 +46,8 @@ export default defineLockManager({
     const control = boundedControl(createControlThread(), library.can_run);
     const clock = { now_ms: () => performance.now(), sleep: (ms: number) => Bun.sleep(ms) };
     const tools = { client: client.client, control };
-    const manager = createManager({ ...tools, opener: openInThread, kernel: openKernel(), clock, context });
+    const opening = { opener: openInThread, openings: new Map() };
+    const manager = createManager({ ...tools, ...opening, kernel: openKernel(), clock, context });
     return { kind: "done", manager };
   },
 });

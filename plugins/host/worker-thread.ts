@@ -36,6 +36,8 @@ export interface WorkerThread {
   readonly lockspaces: number;
   /** Calls that run or wait. */
   readonly calls: number;
+  /** The plugin keeps something here of a lockspace that was forgotten: of one of this name, or of any. */
+  hasRemains(lockspace_name?: string): boolean;
   /** True when the call that runs has been running for longer than this. */
   isStalled(stalled_ms: number): boolean;
   openLockspace(key: number, identity: LockspaceIdentity): void;
@@ -60,6 +62,8 @@ interface Thread {
   /** Called whenever a call has ended. */
   readonly freed: () => void;
   readonly lockspaces: Map<number, ThreadLockspace>;
+  /** What the plugin told to keep of lockspaces that were forgotten, by their names. */
+  readonly remains: Map<string, string>;
   readonly queue: CallQueue<WorkerCall>;
   worker: Worker | null;
   running: WorkerCall | null;
@@ -81,6 +85,7 @@ export function createWorkerThread(
     source,
     freed,
     lockspaces: new Map(),
+    remains: new Map(),
     queue: createCallQueue(),
     worker: null,
     running: null,
@@ -96,15 +101,22 @@ export function createWorkerThread(
     get calls() {
       return thread.queue.length + (thread.running === null ? 0 : 1);
     },
+    hasRemains: (lockspace_name) =>
+      lockspace_name === undefined ? thread.remains.size > 0 : thread.remains.has(lockspace_name),
     isStalled: (stalled_ms) =>
       thread.running !== null && performance.now() - thread.running_since_ms > stalled_ms,
     openLockspace(key, identity) {
-      thread.lockspaces.set(key, { identity, joined: false, kept: "" });
+      const kept = thread.remains.get(identity.lockspace_name) ?? "";
+      thread.remains.delete(identity.lockspace_name);
+      thread.lockspaces.set(key, { identity, joined: false, kept });
       if (thread.worker !== null)
         send(thread.worker, { kind: "lockspace", key, identity, rejoin: false, kept: "" });
     },
     forgetLockspace(key) {
+      const forgotten = thread.lockspaces.get(key);
       thread.lockspaces.delete(key);
+      if (forgotten !== undefined && forgotten.kept !== "")
+        thread.remains.set(forgotten.identity.lockspace_name, forgotten.kept);
       if (thread.worker !== null) send(thread.worker, { kind: "forget", key });
     },
     call(call) {
@@ -180,6 +192,8 @@ function noteKept(thread: Thread, news: unknown): void {
   );
   const newest = named.at(-1);
   if (newest !== undefined) newest.kept = checked.text;
+  else if (checked.text !== "") thread.remains.set(checked.lockspace_name, checked.text);
+  else thread.remains.delete(checked.lockspace_name);
 }
 
 function finish(thread: Thread, call_id: number, answer: ManagerAnswer): void {
@@ -217,6 +231,9 @@ function died(thread: Thread, worker: Worker): void {
   const detail = `the worker of the lock manager ${name} died: ${reason}`;
   log("error", detail);
   thread.worker = null;
+  // What was kept for anything but a new join was in the worker that has died.
+  thread.remains.clear();
+  for (const lockspace of thread.lockspaces.values()) if (!lockspace.joined) lockspace.kept = "";
   const failed = refuse("ELMERR", detail);
   const call = thread.running;
   thread.running = null;

@@ -47,6 +47,8 @@ export interface FakeNode {
   /** dlm_controld runs and gives no answer. */
   hangs: boolean;
   quorate: boolean | null;
+  /** The kernel shows what locks it has. */
+  debugfs: boolean;
   /** Results that stay away: the request is made, and answered when this is false again. */
   silent: boolean;
   version: ReturnType<DlmClient["kernelVersion"]>;
@@ -215,6 +217,10 @@ export function fakeNode(cluster: FakeCluster, nodeid = 1): FakeNode {
     localNodeid: () => nodeid,
     isLoaded: () => true,
     lockspace: (name) => (members(name).has(nodeid) ? node.state : "gone"),
+    hasLocks: (name) =>
+      node.debugfs
+        ? [...cluster.resources].some(([key, { locks }]) => key.startsWith(`${name} `) && locks.length > 0)
+        : null,
     closeLeftovers: () => 0,
   };
   const silence = (): "no-daemon" | "hangs" | null => {
@@ -244,6 +250,7 @@ export function fakeNode(cluster: FakeCluster, nodeid = 1): FakeNode {
     daemon: true,
     hangs: false,
     quorate: true,
+    debugfs: true,
     silent: false,
     version: { major: 6, minor: 0, patch: 2 },
     now_ms: 0,
@@ -262,6 +269,7 @@ export function fakeNode(cluster: FakeCluster, nodeid = 1): FakeNode {
       control,
       kernel,
       opener: (call) => (node.opener ?? opener)(call),
+      openings: new Map(),
       clock: {
         now_ms: () => node.now_ms,
         sleep(ms) {

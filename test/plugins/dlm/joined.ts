@@ -17,7 +17,11 @@ export interface Joined {
 }
 
 export function open(cluster: FakeCluster = fakeCluster(), nodeid = 1, vg_name = IDENTITY.vg_name): Joined {
-  const node = fakeNode(cluster, nodeid);
+  return openOn(fakeNode(cluster, nodeid), vg_name);
+}
+
+/** The same on a node that has had it before, as the core opens a VG anew that is started again. */
+export function openOn(node: FakeNode, vg_name = IDENTITY.vg_name): Joined {
   const state = createLockspaceState({ ...IDENTITY, vg_name }, node.tools);
   const handle = createHandle(state);
   return {

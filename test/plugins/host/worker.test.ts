@@ -127,6 +127,27 @@ describe("a worker plugin", () => {
     expect(instanceOf(await host.lock(1, "now"))).not.toBe(first);
   });
 
+  test("that keeps something of a forgotten lockspace is left to the next one of that name", async () => {
+    const host = await worker();
+    const first = instanceOf(await host.lock(1, "keep=lvm_vg1"));
+    host.forgetLockspace("dlm", 1);
+    expect(instanceOf(await host.lock(2, "now"))).not.toBe(first);
+    expect(instanceOf(await host.lock(3, "now", "lvm_vg1"))).toBe(first);
+    host.forgetLockspace("dlm", 3);
+    expect(instanceOf(await host.lock(4, "now", "lvm_vg1"))).toBe(first);
+  });
+
+  test("that has let go of it is used again for any", async () => {
+    const host = await worker();
+    const first = instanceOf(await host.lock(1, "keep=lvm_vg1"));
+    const second = instanceOf(await host.lock(2, "now"));
+    host.forgetLockspace("dlm", 1);
+    expect(instanceOf(await host.lock(3, "let-go=lvm_vg1", "lvm_vg1"))).toBe(first);
+    host.forgetLockspace("dlm", 3);
+    expect(instanceOf(await host.lock(4, "now"))).toBe(first);
+    expect(instanceOf(await host.lock(5, "now", "lvm_vg1"))).not.toBe(second);
+  });
+
   const failures: [string, RegExp][] = [
     ["throw", /^ELMERR .*thrown on request/],
     ["reject", /^ELMERR .*rejected on request/],
@@ -194,6 +215,16 @@ describe("a worker that dies", () => {
     while (host.news.length === 0) await Bun.sleep(1);
     expect(host.news).toMatchObject([{ kind: "lockspace-lost", reason: "not again" }]);
     expect(host.logged[0]).toContain("died: died afterwards");
+  });
+
+  test("keeps nothing of a forgotten lockspace any more", async () => {
+    const host = await worker();
+    await host.lock(1, "keep=lvm_vg1");
+    host.forgetLockspace("dlm", 1);
+    await host.lock(2, "die", "lvm_vg1");
+    host.forgetLockspace("dlm", 2);
+    const next = instanceOf(await host.lock(3, "now"));
+    expect(instanceOf(await host.lock(4, "now", "lvm_vg1"))).not.toBe(next);
   });
 
   test("before it answered anything fails all that waits for it, instead of dying again and again", async () => {
