@@ -119,5 +119,5 @@ function grantedLate(
   ticket: Ticket,
 ): Late | null {
   if (ticket.status() !== STATUS.GRANTED) return null;
-  return lateRelease(state, handle, resource, ticket.lkid(), null);
+  return lateRelease(state, handle, resource, () => ticket.lkid(), null);
 }

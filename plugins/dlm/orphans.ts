@@ -6,10 +6,11 @@ import {
   type Refused,
   type ResourceRef,
   refuse,
+  type ValueBlock,
 } from "../contract.ts";
-import type { LockspaceHandlePointer } from "./client.ts";
+import type { DlmClient, LockspaceHandlePointer, Ticket } from "./client.ts";
 import { ERRNO, LKF, LKM } from "./flags.ts";
-import type { HeldLock, LockspaceState } from "./lockspace-state.ts";
+import type { HeldLock, Late, LockspaceState } from "./lockspace-state.ts";
 import { dlmMode } from "./modes.ts";
 import { refuseErrno } from "./refusals.ts";
 import { lateRelease } from "./release.ts";
@@ -47,28 +48,68 @@ function takeOver(
 ): number {
   const { client } = state.tools;
   const ticket = client.ticket();
-  const flags = LKF.PERSISTENT | LKF.ORPHAN;
-  const errno = client.adopt(handle, ticket, { name, mode: dlmMode(mode), flags });
+  const errno = adopt(client, handle, ticket, name, mode);
   if (errno === 0) state.held.set(name, { lkid: ticket.lkid(), mode, block: UNWRITTEN });
   return errno;
 }
 
+function adopt(
+  client: DlmClient,
+  handle: LockspaceHandlePointer,
+  ticket: Ticket,
+  name: string,
+  mode: HeldMode,
+): number {
+  return client.adopt(handle, ticket, { name, mode: dlmMode(mode), flags: LKF.PERSISTENT | LKF.ORPHAN });
+}
+
 /**
- * The lock that lvmlockd holds in this mode; null when there is none. After the death of a worker its locks are orphans, and each is
- * taken over when something is to be done with it.
+ * The lock that lvmlockd holds in this mode; null when there is none, a refusal when that can't be seen now. After the death of a
+ * worker its locks are orphans, and each is taken over when something is to be done with it.
  */
 export async function heldLock(
   state: LockspaceState,
   handle: LockspaceHandlePointer,
   { name }: ResourceRef,
   from: HeldMode,
-): Promise<HeldLock | null> {
+): Promise<HeldLock | Refused | null> {
   const held = state.held.get(name);
   if (held !== undefined && held.mode !== "nl") return held;
-  if (!state.inherited || (await waitUntilRunning(state)) !== null) return null;
-  takeOver(state, handle, name, from);
+  if (!state.inherited) return null;
+  const stopped = await waitUntilRunning(state);
+  if (stopped !== null) return stopped;
+  for (const mode of modesOf(from)) if (takeOver(state, handle, name, mode) !== ERRNO.EAGAIN) break;
   const found = state.held.get(name);
   return found === undefined || found.mode === "nl" ? null : found;
+}
+
+/** The modes that the orphan may have: a worker that died during a conversion did not tell whether that was done. */
+function modesOf(from: HeldMode): readonly HeldMode[] {
+  return [from, from === "ex" ? "sh" : "ex"];
+}
+
+/** A release of the orphan that lvmlockd holds, if there is one: it is taken over and released as soon as the lockspace goes on. */
+export function lateOrphanRelease(
+  state: LockspaceState,
+  handle: LockspaceHandlePointer,
+  resource: ResourceRef,
+  from: HeldMode,
+  block: ValueBlock | null,
+): Late {
+  const { client } = state.tools;
+  const found = client.ticket();
+  const release = lateRelease(state, handle, resource, () => found.lkid(), block);
+  return {
+    ...release,
+    send() {
+      let errno = 0;
+      for (const mode of modesOf(from)) {
+        errno = adopt(client, handle, found, resource.name, mode);
+        if (errno !== ERRNO.EAGAIN) break;
+      }
+      return errno === 0 ? (release.send?.() ?? 0) : errno;
+    },
+  };
 }
 
 /** Is it an orphan of this host that is in the way? It is asked for in a mode that none has, so that it is only looked for. */
@@ -98,7 +139,7 @@ export function dropCommandLocks(state: LockspaceState, handle: LockspaceHandleP
   const ticket = client.ticket();
   const request = { name: VG_LOCK, mode: LKM.EX, flags: LKF.PERSISTENT | LKF.ORPHAN };
   if (client.adopt(handle, ticket, request) !== 0) return;
-  const release = lateRelease(state, handle, VG_RESOURCE, ticket.lkid(), null);
+  const release = lateRelease(state, handle, VG_RESOURCE, () => ticket.lkid(), null);
   state.late.set(VG_LOCK, release);
   warn(state, "the VG lock of a command that had it when lvmlockd died is released");
 }

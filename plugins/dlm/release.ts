@@ -6,13 +6,13 @@ import { encodeValueBlock } from "./value-block.ts";
 
 /**
  * A release, to be sent now or later: an LV's lock goes, a GL or VG lock becomes a null lock, which keeps the value block in being
- * while no host has the lock.
+ * while no host has the lock. An orphan's id is known when it is taken over, and no earlier.
  */
 export function lateRelease(
   state: LockspaceState,
   handle: LockspaceHandlePointer,
   { kind, name }: ResourceRef,
-  lkid: number,
+  lkid: () => number,
   block: ValueBlock | null,
 ): Late {
   const { client } = state.tools;
@@ -20,7 +20,7 @@ export function lateRelease(
   if (kind === "lv") {
     return {
       ticket,
-      send: () => client.unlock(handle, ticket, lkid),
+      send: () => client.unlock(handle, ticket, lkid()),
       finish() {
         state.held.delete(name);
         return null;
@@ -31,9 +31,9 @@ export function lateRelease(
   const flags = LKF.CONVERT | (block === null ? 0 : LKF.VALBLK);
   return {
     ticket,
-    send: () => client.lock(handle, ticket, { lkid, mode: LKM.NL, flags, name }),
+    send: () => client.lock(handle, ticket, { lkid: lkid(), mode: LKM.NL, flags, name }),
     finish(done) {
-      if (done.status() === STATUS.GRANTED) state.held.set(name, { lkid, mode: "nl", block: null });
+      if (done.status() === STATUS.GRANTED) state.held.set(name, { lkid: lkid(), mode: "nl", block: null });
       return null;
     },
   };

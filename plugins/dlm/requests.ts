@@ -3,6 +3,7 @@ import type { Refused } from "../contract.ts";
 import { errnoText } from "../native/errno.ts";
 import type { LockspaceHandlePointer, Ticket } from "./client.ts";
 import { type Condition, conditionOf, passes, refuseCondition } from "./condition.ts";
+import { ERRNO } from "./flags.ts";
 import type { Late, LockspaceState } from "./lockspace-state.ts";
 
 /** Sending requests to the kernel and waiting for their results, without ever waiting where nothing bounds the wait. */
@@ -138,5 +139,7 @@ function forget(state: LockspaceState, name: string, errno: number): void {
   state.late.delete(name);
   const { lockspace_name } = state.identity;
   const text = `${lockspace_name}:${name} can't be released any more: ${errnoText(errno)}`;
-  state.tools.context.news({ kind: "log", level: "warning", text });
+  // Without a lock there is nothing to release, as with an orphan that has gone meanwhile.
+  const level = errno === ERRNO.ENOENT ? "debug" : "warning";
+  state.tools.context.news({ kind: "log", level, text });
 }

@@ -1,13 +1,20 @@
-import { type Answer, type ConvertCall, type ResourceRef, refuse, type UnlockCall } from "../contract.ts";
+import {
+  type Answer,
+  type ConvertCall,
+  type Refused,
+  type ResourceRef,
+  refuse,
+  type UnlockCall,
+} from "../contract.ts";
 import type { LockspaceHandlePointer, Ticket } from "./client.ts";
 import { ERRNO, LKF, STATUS } from "./flags.ts";
 import type { HeldLock, Late, LockspaceState } from "./lockspace-state.ts";
 import { dlmMode, persistence, refuseHeld } from "./modes.ts";
-import { heldLock } from "./orphans.ts";
+import { heldLock, lateOrphanRelease } from "./orphans.ts";
 import { refuseErrno } from "./refusals.ts";
 import { lateRelease } from "./release.ts";
 import { carryOut, waitUntilRunning } from "./requests.ts";
-import { encodeValueBlock, nextBlock } from "./value-block.ts";
+import { encodeValueBlock, nextBlock, UNWRITTEN } from "./value-block.ts";
 
 type Answered = Answer<{ lm_result: number }>;
 
@@ -22,6 +29,7 @@ export async function convert(
   const { name } = resource;
   const held = await heldLock(state, handle, resource, from);
   if (held === null) return refuse("ENOENT", `the dlm does not hold ${name} for lvmlockd`);
+  if ("kind" in held) return held;
   const { client } = state.tools;
   const ticket = client.ticket();
   const writes = from === "ex" && r_version !== 0 && resource.kind !== "lv";
@@ -72,8 +80,15 @@ export async function unlock(
   const held = await heldLock(state, handle, resource, from);
   if (held === null) return DONE;
   const removed = free_vg && kind === "vg";
-  const block = kind !== "lv" && from === "ex" ? nextBlock(held.block, r_version, removed) : null;
-  const release = lateRelease(state, handle, resource, held.lkid, block);
+  const stored = "kind" in held ? UNWRITTEN : held.block;
+  const block = kind !== "lv" && from === "ex" ? nextBlock(stored, r_version, removed) : null;
+  if ("kind" in held) {
+    // What is on its way already is a release of the same orphan.
+    if (!state.late.has(name))
+      releaseLater(state, name, lateOrphanRelease(state, handle, resource, from, block), held);
+    return DONE;
+  }
+  const release = lateRelease(state, handle, resource, () => held.lkid, block);
   const underWay = state.late.get(name);
   if (underWay !== undefined) {
     // A conversion that was given up has to come to its end first.
@@ -88,9 +103,7 @@ export async function unlock(
   const stopped = await waitUntilRunning(state);
   if (stopped !== null) {
     state.held.delete(name);
-    if (stopped.code !== "ENOTCONN") state.late.set(name, release);
-    const text = `${state.identity.lockspace_name}:${name} is released as soon as that is possible: ${stopped.detail}`;
-    state.tools.context.news({ kind: "log", level: "warning", text });
+    releaseLater(state, name, release, stopped);
     return DONE;
   }
   const outcome = await carryOut(state, handle, {
@@ -109,6 +122,13 @@ export async function unlock(
   if (outcome.kind === "failed") return released(state, name, outcome.errno);
   release.finish(release.ticket);
   return released(state, name, outcome.ticket.status());
+}
+
+/** The lock is released when the lockspace goes on; with a lockspace that is gone it is gone as well. */
+function releaseLater(state: LockspaceState, name: string, release: Late, stopped: Refused): void {
+  if (stopped.code !== "ENOTCONN") state.late.set(name, release);
+  const text = `${state.identity.lockspace_name}:${name} is released as soon as that is possible: ${stopped.detail}`;
+  state.tools.context.news({ kind: "log", level: "warning", text });
 }
 
 function released(state: LockspaceState, name: string, status: number): Answered {

@@ -1,0 +1,101 @@
+/** Locks whose worker has died: orphans, which are taken over when something is to be done with them. */
+import { expect, test } from "bun:test";
+import { JOINED } from "../../../plugins/dlm/join.ts";
+import { look, stopWatch } from "../../../plugins/dlm/watch.ts";
+import { fakeCluster } from "./fake-dlm.ts";
+import { type Joined, joined, LV, open, VG } from "./joined.ts";
+
+/** A worker that dies behind what is done in it, the one that has its place, and another node. */
+async function afterDeath(inFirst: (first: Joined) => unknown) {
+  const cluster = fakeCluster();
+  const first = await joined(cluster);
+  const other = await joined(cluster, 2);
+  await inFirst(first);
+  first.node.die();
+  const next = open(cluster);
+  await next.handle.prepare({ repair: false, kept: JOINED });
+  await next.handle.join({ adopt: "if-orphan", nodelay: false, repair: false });
+  stopWatch(next.state);
+  next.node.sent.length = 0;
+  next.node.news.length = 0;
+  return { cluster, next, other };
+}
+
+/** The lockspace goes on, and is looked at as often as a release may need. */
+async function goesOn({ node, state }: Joined): Promise<void> {
+  node.state = "running";
+  for (let times = 0; times < 3; times++) await look(state);
+}
+
+test("a lock that is released while the lockspace is stopped is taken over and released when that goes on", async () => {
+  const { next, other } = await afterDeath((first) => first.lock(LV, "ex"));
+  next.node.state = "stopped";
+  expect(await next.unlock(LV, "ex")).toMatchObject({ kind: "done" });
+  expect(next.node.sent).toEqual([]);
+  expect(await other.lock(LV, "ex")).toMatchObject({ code: "EAGAIN" });
+  await goesOn(next);
+  expect(await other.lock(LV, "ex")).toMatchObject({ kind: "done" });
+  expect(next.state.late.size).toBe(0);
+});
+
+test("a VG lock that is released in that way leaves the version that its command has written", async () => {
+  const { next, other } = await afterDeath((first) => first.lock(VG, "ex"));
+  next.node.state = "stopped";
+  expect(await next.unlock(VG, "ex", 7)).toMatchObject({ kind: "done" });
+  await goesOn(next);
+  expect(await other.lock(VG, "ex")).toMatchObject({ value_block: { r_version: 7 } });
+});
+
+test("until it is released the same lock is refused with a try soon, and then had", async () => {
+  const { next } = await afterDeath((first) => first.lock(LV, "ex"));
+  next.node.state = "stopped";
+  await next.unlock(LV, "ex");
+  next.node.state = "running";
+  expect(await next.lock(LV, "sh")).toMatchObject({ code: "ENETDOWN", retry: "soon" });
+  await goesOn(next);
+  expect(await next.lock(LV, "sh")).toMatchObject({ kind: "done" });
+});
+
+test("one that the dlm did not keep, or that is released twice, is forgotten without alarm", async () => {
+  const { cluster, next } = await afterDeath((first) => first.lock(VG, "sh"));
+  next.node.state = "stopped";
+  expect(await next.unlock(VG, "sh")).toMatchObject({ kind: "done" });
+  expect(await next.unlock(VG, "sh")).toMatchObject({ kind: "done" });
+  next.node.news.length = 0;
+  await goesOn(next);
+  expect(next.state.late.size).toBe(0);
+  expect(cluster.resources.get("lvm_vg VGLK")?.locks).toEqual([]);
+  const logged = next.node.news.flatMap((news) =>
+    news.kind === "log" ? [`${news.level} ${news.text}`] : [],
+  );
+  expect(logged.filter((line) => line.includes("VGLK") && !line.startsWith("debug"))).toEqual([]);
+});
+
+test("a conversion while the lockspace is stopped is refused with the reason, and done when that goes on", async () => {
+  const { next } = await afterDeath((first) => first.lock(LV, "sh"));
+  const convert = { resource: LV, from: "sh", mode: "ex", r_version: 0 } as const;
+  next.node.state = "stopped";
+  expect(await next.handle.convert(convert)).toMatchObject({ code: "ENETDOWN", retry: "soon" });
+  next.node.state = "running";
+  expect(await next.handle.convert(convert)).toMatchObject({ kind: "done" });
+});
+
+test("a lock whose conversion the worker did not live to tell is released in the mode that it has", async () => {
+  const { next, other } = await afterDeath(async ({ lock, handle }) => {
+    await lock(LV, "sh");
+    await handle.convert({ resource: LV, from: "sh", mode: "ex", r_version: 0 });
+  });
+  expect(await next.unlock(LV, "sh")).toMatchObject({ kind: "done" });
+  expect(await other.lock(LV, "ex")).toMatchObject({ kind: "done" });
+});
+
+test("the same while the lockspace is stopped", async () => {
+  const { next, other } = await afterDeath(async ({ lock, handle }) => {
+    await lock(LV, "sh");
+    await handle.convert({ resource: LV, from: "sh", mode: "ex", r_version: 0 });
+  });
+  next.node.state = "stopped";
+  await next.unlock(LV, "sh");
+  await goesOn(next);
+  expect(await other.lock(LV, "ex")).toMatchObject({ kind: "done" });
+});
