@@ -10,6 +10,7 @@ import { noteIncident } from "./incidents.ts";
 import { findLateCalls } from "./late.ts";
 import { abandon, boundWait } from "./lock.ts";
 import { allLockspaces } from "./lockspace.ts";
+import { stopUnusedGlobals } from "./lockspace-stop.ts";
 import { reply } from "./replies.ts";
 import { route } from "./route.ts";
 import { settle } from "./settle.ts";
@@ -34,6 +35,7 @@ export function createLocking(options: LockingOptions): Locking {
     released: false,
     by_vg: new Map(),
     globals: new Map(),
+    globals_unused: false,
     calls: createCallTable(),
     timers: createTimerHeap(),
     next_key: 1,
@@ -56,6 +58,7 @@ export function createLocking(options: LockingOptions): Locking {
     handle(event, now_ms) {
       state.now_ms = now_ms;
       handleEvent(state, event);
+      if (state.globals_unused) stopUnusedGlobals(state);
       if (state.released && state.stop_alls.length > 0) answerStopAlls(state);
     },
     nextWakeup_ms() {

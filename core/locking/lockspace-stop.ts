@@ -38,10 +38,34 @@ export function stopVg(state: State, client: Client, request: Request): void {
 
 /** The last VG goes, and with it the lockspace that only serves the global lock. */
 function stopGlobalWithLastVg(state: State): void {
-  for (const lockspace of state.by_vg.values()) if (!lockspace.stop_wanted) return;
+  if (servesVgs(state)) return;
   for (const lockspace of state.globals.values()) {
     if (!lockspace.stop_wanted) beginStop(state, lockspace, { client: null, request: null, free_vg: false });
   }
+}
+
+function servesVgs(state: State): boolean {
+  for (const lockspace of state.by_vg.values()) if (!lockspace.stop_wanted) return true;
+  return false;
+}
+
+/**
+ * The same after the last VG was removed, or made a local one, by a command that has the global lock: its lockspace goes when nobody has
+ * or wants the lock any more. The C daemon keeps it then, so that the cluster can't be stopped or renamed.
+ */
+export function stopUnusedGlobals(state: State): void {
+  state.globals_unused = false;
+  if (servesVgs(state)) return;
+  for (const lockspace of state.globals.values()) {
+    if (lockspace.stop_wanted) continue;
+    if (isIdle(lockspace)) beginStop(state, lockspace, { client: null, request: null, free_vg: false });
+    else state.globals_unused = true;
+  }
+}
+
+function isIdle({ state, lock_count, calls_in_flight, start_queue, gl }: Lockspace): boolean {
+  if (state !== "started" || lock_count > 0 || calls_in_flight > 0 || start_queue.length > 0) return false;
+  return gl === null || (gl.queue.length === 0 && gl.deferred.length === 0);
 }
 
 export interface StopOrder {
@@ -166,6 +190,7 @@ function finish(state: State, lockspace: Lockspace): void {
   log(state, "info", `${lockspace.identity.lockspace_name} stopped`);
   const warn_gl_removed = noteGlobalLockRemoved(state, lockspace);
   state.unadopted.delete(lockspace.identity.vg_name);
+  if (lockspace.stop_free_vg) state.globals_unused = true;
   removeLockspace(state, lockspace);
   stopEnded(state, lockspace, warn_gl_removed ? { warn_gl_removed } : undefined, "the lockspace was stopped");
 }

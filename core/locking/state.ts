@@ -259,6 +259,8 @@ export interface State {
   released: boolean;
   readonly by_vg: Map<string, Lockspace>;
   readonly globals: Map<LockType, Lockspace>;
+  /** The last VG was removed by a command that may have the global lock still: its own lockspaces stop when that is free. */
+  globals_unused: boolean;
   readonly calls: CallTable;
   readonly timers: TimerHeap;
   next_key: number;

@@ -139,6 +139,93 @@ describe("the type of the global lock", () => {
   });
 });
 
+describe("after the last VG was removed, a global lock with a lockspace of its own", () => {
+  /** The VG goes for good, by a command that has the global lock. */
+  function removed(rig: Rig): TestClient {
+    rig.startVg();
+    const command = rig.client();
+    command.gl("ex");
+    command.vg("ex");
+    expect(command.ask("free_vg", { vg_name: "vg" })).toBe(0);
+    rig.newCalls();
+    return command;
+  }
+  const names = (rig: Rig): string[] => [...rig.core.lockspaces()].map((view) => view.lockspace_name);
+
+  test("stops when the command releases it", () => {
+    const rig = makeRig();
+    const command = removed(rig);
+    expect(names(rig)).toEqual(["lvm_global"]);
+    expect(command.gl("un")).toBe(0);
+    expect(rig.newCalls()).toEqual(["unlock GLLK ex", "leave"]);
+    expect(names(rig)).toEqual([]);
+  });
+
+  test("stops when the command ends without a release", () => {
+    const rig = makeRig();
+    removed(rig).close();
+    expect(rig.newCalls()).toEqual(["unlock GLLK ex", "leave"]);
+  });
+
+  test("stops at once when nobody has the lock", () => {
+    const rig = makeRig();
+    rig.startVg();
+    rig.client().ask("free_vg", { vg_name: "vg" });
+    expect(names(rig)).toEqual([]);
+  });
+
+  test("serves those who wait for the lock first", () => {
+    const rig = makeRig();
+    const command = removed(rig);
+    const next = rig.client();
+    expect(next.gl("ex")).toBeNull();
+    command.gl("un");
+    expect(next.result()).toBe(0);
+    expect(names(rig)).toEqual(["lvm_global"]);
+    next.close();
+    expect(names(rig)).toEqual([]);
+  });
+
+  test("is not left while the lock is being taken or given back", () => {
+    const rig = makeRig();
+    const command = removed(rig);
+    rig.hold("unlock");
+    expect(command.gl("un")).toBeNull();
+    expect(rig.newCalls()).toEqual(["unlock GLLK ex"]);
+    rig.answer(done());
+    expect(command.result()).toBe(0);
+    expect(rig.newCalls()).toEqual(["leave"]);
+  });
+
+  test("stays when another VG is started meanwhile", () => {
+    const rig = makeRig();
+    const command = removed(rig);
+    rig.startVg("vg2");
+    command.gl("un");
+    expect(names(rig)).toEqual(["lvm_global", "lvm_vg2"]);
+  });
+
+  test("is started again by a request that comes while it is left", () => {
+    const rig = makeRig();
+    const command = removed(rig);
+    rig.hold("leave");
+    command.gl("un");
+    const next = rig.client();
+    expect(next.gl("sh")).toBeNull();
+    rig.answer(done(), "leave");
+    expect(next.result()).toBe(0);
+    expect(rig.newCalls()).toEqual(["unlock GLLK ex", "leave", "prepare", "join", "lock GLLK sh"]);
+  });
+
+  test("that was started by a command, and no VG with it, stays for the next one", () => {
+    const rig = makeRig({ gl_type: "dlm" });
+    const command = rig.client();
+    command.gl("sh");
+    command.close();
+    expect(names(rig)).toEqual(["lvm_global"]);
+  });
+});
+
 describe("running_lm", () => {
   test("answers the number of the lock manager that runs, ENOLCK for none, EXFULL for several", () => {
     const answers = (running: string[]): number | null => {
