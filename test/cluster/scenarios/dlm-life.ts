@@ -1,17 +1,31 @@
 /** The whole life of a shared VG on the dlm, as lvmlockd(8) tells it. */
 import assert from "node:assert/strict";
+import { resultOf } from "../../rig/replies.ts";
 import type { Cluster } from "../lab/cluster.ts";
+import type { Host } from "../lab/host.ts";
 import { type Steps, scenario } from "../scenario.ts";
 import { startDlmDaemons } from "../services/dlm.ts";
+import { answered_ms_max } from "../services/dlm-vg.ts";
+import { askLvmlockd } from "../services/wire.ts";
 
 const otherHost = /LV locked by other host: vg0\/lv0/;
 const lockspaces = "dlm_tool ls | awk '/^name/ {print $2}' | sort | tr '\\n' ' '";
+/** What running_lm answers where the dlm is the lock manager that runs. */
+const LM_DLM = 2;
+
+/** A command is told that its VG has stopped; the global lockspace is left behind that. */
+async function untilNoLockspace(host: Host): Promise<void> {
+  await host.until(`test -z "$(${lockspaces})"`, { timeout_ms: answered_ms_max });
+}
 
 async function createAndStart(lab: Cluster, { step }: Steps): Promise<void> {
   const [a, b] = [lab.host(1), lab.host(2)];
   await step("the first command that wants the global lock starts its lockspace", async () => {
     await a.must("pvcreate /dev/sda");
     assert.equal((await a.must(lockspaces)).stdout, "lvm_global ");
+  });
+  await step("which lock manager runs is told to a command that asks", async () => {
+    assert.equal(resultOf(await askLvmlockd(a, { request: "running_lm", keys: { pid: 1 } })), LM_DLM);
   });
   await step("a VG is created with the cluster's name in its lock args, and started", async () => {
     await a.must("vgcreate --shared --locktype dlm vg0 /dev/sda");
@@ -116,9 +130,18 @@ async function end(lab: Cluster, { step }: Steps): Promise<void> {
     await a.refused("lvchange -aey vg9/lv0", /LV locked by other host/);
     await b.must("lvchange -an vg9/lv0");
   });
-  await step("it becomes a local VG and a shared one again", async () => {
-    await b.must("vgchange --lockstop vg9");
+  await step(
+    "when its last VG is stopped the global lockspace stops, and the next command that needs it starts it",
+    async () => {
+      await b.must("vgchange --lockstop vg9");
+      await untilNoLockspace(b);
+      await b.must("pvs");
+      assert.equal((await b.must(lockspaces)).stdout, "lvm_global ");
+    },
+  );
+  await step("it becomes a local VG, after which no lockspace is left, and a shared one again", async () => {
     await a.must("vgchange -q -y --locktype none vg9 && vgs vg9");
+    await untilNoLockspace(a);
     await a.must("vgchange -q -y --locktype dlm vg9 && vgchange --lockstart vg9");
     await b.must("vgchange --lockstart vg9");
   });
@@ -126,9 +149,10 @@ async function end(lab: Cluster, { step }: Steps): Promise<void> {
     await a.refused("vgremove -q -ff -y vg9", /not stopped on other hosts/);
     await b.must("vgchange --lockstop vg9");
     await a.must("vgremove -q -ff -y vg9");
+    await untilNoLockspace(a);
     assert.equal((await b.must("vgs --noheadings -o vg_name")).stdout.trim(), "");
   });
-  await step("with the last VG the global lockspace stops, and the daemons end", async () => {
+  await step("what is left is stopped, and the daemons end", async () => {
     await Promise.all(lab.hosts.map((host) => host.must("lvmlockctl --stop-lockspaces")));
     for (const host of lab.hosts) assert.equal((await host.must(lockspaces)).stdout, "");
     await Promise.all(lab.hosts.map((host) => host.must("lvmlockctl --quit && ! lvmlockctl --info")));
