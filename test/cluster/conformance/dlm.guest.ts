@@ -3,6 +3,8 @@
  * dlm-conformance brings it there.
  */
 import definition from "../../../plugins/dlm/plugin.ts";
+import { leftBehind } from "./dlm-left-behind.ts";
 import { conformanceOnMembers } from "./on-members.ts";
 
+leftBehind();
 conformanceOnMembers("dlm", { definition, lock_type: "dlm" });
