@@ -17,7 +17,7 @@ const IDENTITY: LockspaceIdentity = {
 const LV: ResourceRef = { kind: "lv", name: "lv-uuid", lv_lock_args: "" };
 /** systemd does this where it runs. */
 const MOUNT_DEBUGFS = "mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug";
-const test_timeout_ms = 60_000;
+const test_timeout_ms = 120_000;
 /** Some looks of the lockspace's watch, each of which does one step of a release. */
 const released_ms_max = 30_000;
 
