@@ -3,7 +3,7 @@ import type { Refused } from "../contract.ts";
 import { errnoText } from "../native/errno.ts";
 import type { LockspaceHandlePointer, Ticket } from "./client.ts";
 import { type Condition, conditionOf, passes, refuseCondition } from "./condition.ts";
-import { ERRNO } from "./flags.ts";
+import { ERRNO, STATUS } from "./flags.ts";
 import type { Late, LockspaceState } from "./lockspace-state.ts";
 
 /** Sending requests to the kernel and waiting for their results, without ever waiting where nothing bounds the wait. */
@@ -51,46 +51,54 @@ export async function carryOut(
   if (state.late.has(wanted.name)) return refuseBusy(state);
   const errno = wanted.send(handle);
   if (errno !== 0) return { kind: "failed", errno };
-  const condition = await waitForResult(state, handle, wanted);
-  if (condition === null) return { kind: "result", ticket: wanted.ticket };
+  const wait = await waitForResult(state, handle, wanted);
+  if (wait === null) return { kind: "result", ticket: wanted.ticket };
+  const is_queued = wanted.queue_ms > 0 && wait.kind === "given up";
   state.late.set(wanted.name, {
     ticket: wanted.ticket,
-    send: cancelling(state, handle, wanted),
+    send: is_queued ? () => cancel(state, handle, wanted.ticket) : null,
     finish: wanted.late,
   });
-  return refuseCondition(condition, state.identity.lockspace_name);
+  return refuseCondition(wait.condition, state.identity.lockspace_name);
 }
 
-/** A request that waits in the queue is taken out of it as soon as the lockspace goes on. */
-function cancelling(
+/**
+ * Takes a request out of the queue where it waits; its result follows. One that has had its result is left alone: the library
+ * would mark it as under way again, and the kernel, which has nothing to cancel any more, would send no second one.
+ */
+function cancel(
   { tools: { client } }: LockspaceState,
   handle: LockspaceHandlePointer,
-  { queue_ms, ticket }: Wanted,
-): Late["send"] {
-  if (queue_ms === 0) return null;
-  return () => {
-    // When it can't be cancelled it has been granted, and that result is on its way.
-    client.cancel(handle, ticket);
-    return 0;
-  };
+  ticket: Ticket,
+): number {
+  if (ticket.status() !== STATUS.IN_PROGRESS) return 0;
+  // Any other errno says that it is being granted or cancelled, and that result is on its way.
+  if (client.cancel(handle, ticket) !== ERRNO.ENOENT) return 0;
+  // The kernel has no such request any more: its end is among the results that wait, or none will come.
+  client.collect(handle);
+  return ticket.status() === STATUS.IN_PROGRESS ? ERRNO.ENOENT : 0;
 }
 
-/** Null when the result is there, else the state of the lockspace for which the wait was given up. */
+/** A wait that was given up, and the state of the lockspace for which it was. "cancelled": a result follows without doing anything. */
+type GivenUp = { readonly kind: "given up" | "cancelled"; readonly condition: Condition };
+
+/** Null when the result is there. */
 async function waitForResult(
   state: LockspaceState,
   handle: LockspaceHandlePointer,
-  wanted: Wanted,
-): Promise<Condition | null> {
-  const { client } = state.tools;
-  if (wanted.queue_ms > 0) {
-    const stopped = await waitWithin(state, handle, wanted.ticket, wanted.queue_ms);
-    if (stopped?.kind !== "recovering") return stopped;
+  { ticket, queue_ms }: Wanted,
+): Promise<GivenUp | null> {
+  if (queue_ms > 0) {
+    const stopped = await waitWithin(state, handle, ticket, queue_ms);
+    if (stopped === null) return null;
+    if (stopped.kind !== "recovering") return { kind: "given up", condition: stopped };
     // Its time in the queue is over. It may also be behind a recovery, and then the cancellation would block.
     const condition = await conditionOf(state.tools, state.identity.lockspace_name);
-    if (condition.kind !== "running") return condition;
-    client.cancel(handle, wanted.ticket);
+    if (condition.kind !== "running") return { kind: "given up", condition };
+    if (cancel(state, handle, ticket) !== 0) return { kind: "given up", condition };
   }
-  return waitWithin(state, handle, wanted.ticket, DEADLINES.dlm_lock_ms);
+  const condition = await waitWithin(state, handle, ticket, DEADLINES.dlm_lock_ms);
+  return condition === null ? null : { kind: "cancelled", condition };
 }
 
 /** The same within a time, after which it says that it is recovering. */
@@ -122,16 +130,16 @@ export function collectLate(state: LockspaceState, handle: LockspaceHandlePointe
   const { client } = state.tools;
   client.collect(handle);
   for (const [name, late] of [...state.late]) {
-    if (late.send !== null) {
-      const errno = late.send();
-      if (errno === 0) state.late.set(name, { ...late, send: null });
-      else forget(state, name, errno);
-    } else if (client.wait(handle, late.ticket, 0)) {
-      const next = late.finish(late.ticket);
-      if (next === null) state.late.delete(name);
-      else state.late.set(name, next);
-    }
+    const errno = late.send?.() ?? 0;
+    if (errno !== 0) forget(state, name, errno);
+    else if (client.wait(handle, late.ticket, 0)) settle(state, name, late.finish(late.ticket));
+    else state.late.set(name, { ...late, send: null });
   }
+}
+
+function settle({ late }: LockspaceState, name: string, next: Late | null): void {
+  if (next === null) late.delete(name);
+  else late.set(name, next);
 }
 
 /** The kernel takes no release of it, so it knows no such lock, or no lockspace any more. */

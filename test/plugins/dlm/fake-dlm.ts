@@ -106,6 +106,10 @@ export function fakeNode(cluster: FakeCluster, nodeid = 1): FakeNode {
     cluster.resources.set(key, made);
     return made;
   };
+  const allLocks = (handle: number): FakeLock[] =>
+    [...cluster.resources].flatMap(([key, { locks }]) =>
+      key.startsWith(`${names.name(handle)} `) ? locks : [],
+    );
   const deliver = (result: () => void): void => {
     if (node.silent) pending.push(result);
     else result();
@@ -131,15 +135,20 @@ export function fakeNode(cluster: FakeCluster, nodeid = 1): FakeNode {
       });
       return 0;
     },
-    cancel(_handle, ticket) {
+    cancel(handle, ticket) {
       node.sent.push("cancel");
       if (node.state === "stopped") throw new Error("a request to a stopped lockspace would block");
+      const { set, lkid } = ticket as FakeTicket;
+      // libdlm writes this before it asks the kernel, whatever the status was.
+      set(STATUS.IN_PROGRESS, lkid(), false);
       const at = cluster.queue.findIndex((waiting) => waiting.ticket === ticket);
       if (at >= 0) {
         cluster.queue.splice(at, 1);
-        deliver(() => (ticket as FakeTicket).set(STATUS.CANCELLED, ticket.lkid(), false));
+        deliver(() => set(STATUS.CANCELLED, lkid(), false));
+        return 0;
       }
-      return 0;
+      // The kernel says 0 where a lock has nothing to cancel, and no result follows.
+      return allLocks(handle).some((lock) => lock.lkid === lkid()) ? 0 : ERRNO.ENOENT;
     },
     adopt(handle, ticket, { name, mode }) {
       node.sent.push(`adopt ${name} mode ${mode}`);
@@ -176,12 +185,23 @@ export function fakeNode(cluster: FakeCluster, nodeid = 1): FakeNode {
   const lockNow = (resource: FakeResource, ticket: FakeTicket, { lkid, mode, flags }: LockRequest): void => {
     const own = resource.locks.find((lock) => lock.lkid === lkid);
     if (resource.locks.some((lock) => lock !== own && conflicts(lock.mode, mode))) {
-      const again = (): void => lockNow(resource, ticket, { lkid, mode, flags, name: "" });
-      if ((flags & LKF.NOQUEUE) !== 0) ticket.set(ERRNO.EAGAIN, lkid, false);
-      else cluster.queue.push({ ticket, again });
+      if ((flags & LKF.NOQUEUE) !== 0) {
+        ticket.set(ERRNO.EAGAIN, lkid, false);
+        return;
+      }
+      const queued = lkid || cluster.next_lkid++;
+      ticket.set(STATUS.IN_PROGRESS, queued, false);
+      const again = (): void => lockNow(resource, ticket, { lkid: queued, mode, flags, name: "" });
+      cluster.queue.push({ ticket, again });
       return;
     }
-    const lock = own ?? { lkid: cluster.next_lkid++, nodeid, mode: LKM.NL, flags: 0, orphan: false };
+    const lock = own ?? {
+      lkid: lkid || cluster.next_lkid++,
+      nodeid,
+      mode: LKM.NL,
+      flags: 0,
+      orphan: false,
+    };
     if (own === undefined) resource.locks.push(lock);
     const writes = lock.mode === LKM.EX && mode !== LKM.EX && (flags & LKF.VALBLK) !== 0;
     if (writes) {

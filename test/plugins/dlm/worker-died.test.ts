@@ -24,6 +24,7 @@ async function afterDeath(inFirst: (first: Joined) => unknown) {
 /** The lockspace goes on, and is looked at as often as a release may need. */
 async function goesOn({ node, state }: Joined): Promise<void> {
   node.state = "running";
+  node.silent = false;
   for (let times = 0; times < 3; times++) await look(state);
 }
 
@@ -51,6 +52,7 @@ test("until it is released the same lock is refused with a try soon, and then ha
   next.node.state = "stopped";
   await next.unlock(LV, "ex");
   next.node.state = "running";
+  next.node.silent = true;
   expect(await next.lock(LV, "sh")).toMatchObject({ code: "ENETDOWN", retry: "soon" });
   await goesOn(next);
   expect(await next.lock(LV, "sh")).toMatchObject({ kind: "done" });
