@@ -9,7 +9,7 @@ import {
 import type { LockspaceHandlePointer, Ticket } from "./client.ts";
 import { ERRNO, LKF, STATUS } from "./flags.ts";
 import type { HeldLock, Late, LockspaceState } from "./lockspace-state.ts";
-import { dlmMode, persistence, refuseHeld } from "./modes.ts";
+import { dlmMode, KEPT, refuseHeld } from "./modes.ts";
 import { adoptOrphan, isOwnOrphan } from "./orphans.ts";
 import { refuseErrno } from "./refusals.ts";
 import { lateRelease } from "./release.ts";
@@ -61,7 +61,7 @@ async function take(
     (queue_ms === 0 ? LKF.NOQUEUE : 0) |
     (lkid === 0 ? 0 : LKF.CONVERT) |
     (resource.kind === "lv" ? 0 : LKF.VALBLK) |
-    persistence(resource, mode);
+    KEPT;
   const ticket = client.ticket();
   const request = { lkid, mode: dlmMode(mode), flags, name: resource.name };
   const outcome = await carryOut(state, handle, {

@@ -7,12 +7,13 @@ export function dlmMode(mode: HeldMode): number {
 }
 
 /**
- * What a lock becomes when lvmlockd dies. An LV stays active without it, and a command may be writing metadata under an exclusive
- * GL or VG lock, so these go on protecting what they were taken for. Nothing needs the shared lock of a command that reads.
+ * What every lock is asked for with: it becomes an orphan when its worker or lvmlockd dies, and goes on protecting what it was taken
+ * for. An LV stays active without lvmlockd. A command may be writing metadata under a GL or VG lock; one that only reads is done
+ * no harm by a lock that ends, but the core goes on with the locks of a worker that has died, shared ones too, and grants more shared
+ * ones without asking: so they have to be there. The price is that the death of lvmlockd itself in the middle of a command that reads
+ * keeps other hosts from changing the VG until the next lvmlockd, which a service manager starts within a second.
  */
-export function persistence(resource: ResourceRef, mode: HeldMode): number {
-  return resource.kind === "lv" || mode === "ex" ? LKF.PERSISTENT : 0;
-}
+export const KEPT = LKF.PERSISTENT;
 
 /** Another node has it. GL and VG locks are held for the length of a command, an LV's while the LV is active. */
 export function refuseHeld({ kind, name }: ResourceRef): Refused {

@@ -88,6 +88,22 @@ function modesOf(from: HeldMode): readonly HeldMode[] {
   return [from, from === "ex" ? "sh" : "ex"];
 }
 
+/** Takes an orphan over in whichever of its modes it has. */
+function adoptEither(
+  client: DlmClient,
+  handle: LockspaceHandlePointer,
+  ticket: Ticket,
+  name: string,
+  from: HeldMode,
+): number {
+  let errno = 0;
+  for (const mode of modesOf(from)) {
+    errno = adopt(client, handle, ticket, name, mode);
+    if (errno !== ERRNO.EAGAIN) break;
+  }
+  return errno;
+}
+
 /** A release of the orphan that lvmlockd holds, if there is one: it is taken over and released as soon as the lockspace goes on. */
 export function lateOrphanRelease(
   state: LockspaceState,
@@ -102,11 +118,7 @@ export function lateOrphanRelease(
   return {
     ...release,
     send() {
-      let errno = 0;
-      for (const mode of modesOf(from)) {
-        errno = adopt(client, handle, found, resource.name, mode);
-        if (errno !== ERRNO.EAGAIN) break;
-      }
+      const errno = adoptEither(client, handle, found, resource.name, from);
       return errno === 0 ? (release.send?.() ?? 0) : errno;
     },
   };
@@ -126,7 +138,8 @@ export async function isOwnOrphan(
 
 /**
  * The commands that had the GL and VG locks of an earlier lvmlockd have failed when its connections ended, so that their orphans
- * protect nothing: they are taken over and released. The orphans of LVs are asked for one by one by those who know of them.
+ * protect nothing: they are taken over and released. The orphans of LVs are asked for one by one by those who know of them. The
+ * kernel blocks both calls while the lockspace is stopped.
  */
 export function dropCommandLocks(state: LockspaceState, handle: LockspaceHandlePointer): void {
   const { client, kernel } = state.tools;
@@ -137,8 +150,7 @@ export function dropCommandLocks(state: LockspaceState, handle: LockspaceHandleP
     return;
   }
   const ticket = client.ticket();
-  const request = { name: VG_LOCK, mode: LKM.EX, flags: LKF.PERSISTENT | LKF.ORPHAN };
-  if (client.adopt(handle, ticket, request) !== 0) return;
+  if (adoptEither(client, handle, ticket, VG_LOCK, "ex") !== 0) return;
   const release = lateRelease(state, handle, VG_RESOURCE, () => ticket.lkid(), null);
   state.late.set(VG_LOCK, release);
   warn(state, "the VG lock of a command that had it when lvmlockd died is released");

@@ -9,7 +9,7 @@ import {
 import type { LockspaceHandlePointer, Ticket } from "./client.ts";
 import { ERRNO, LKF, STATUS } from "./flags.ts";
 import type { HeldLock, Late, LockspaceState } from "./lockspace-state.ts";
-import { dlmMode, persistence, refuseHeld } from "./modes.ts";
+import { dlmMode, KEPT, refuseHeld } from "./modes.ts";
 import { heldLock, lateOrphanRelease } from "./orphans.ts";
 import { refuseErrno } from "./refusals.ts";
 import { lateRelease } from "./release.ts";
@@ -35,7 +35,7 @@ export async function convert(
   const writes = from === "ex" && r_version !== 0 && resource.kind !== "lv";
   const block = writes ? nextBlock(held.block, r_version, false) : null;
   if (block !== null) encodeValueBlock(block, ticket.block);
-  const flags = LKF.CONVERT | LKF.NOQUEUE | persistence(resource, mode) | (block === null ? 0 : LKF.VALBLK);
+  const flags = LKF.CONVERT | LKF.NOQUEUE | KEPT | (block === null ? 0 : LKF.VALBLK);
   const request = { lkid: held.lkid, mode: dlmMode(mode), flags, name };
   const outcome = await carryOut(state, handle, {
     name,
@@ -65,7 +65,7 @@ function convertedLate(
 ): Late | null {
   if (converted.status() !== STATUS.GRANTED || mode === "nl") return null;
   const ticket = client.ticket();
-  const flags = LKF.CONVERT | persistence(resource, mode);
+  const flags = LKF.CONVERT | KEPT;
   const request = { lkid, mode: dlmMode(mode), flags, name: resource.name };
   return { ticket, send: () => client.lock(handle, ticket, request), finish: () => null };
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { VALUE_BLOCK_REMOVED } from "../../../plugins/contract.ts";
+import { LKM } from "../../../plugins/dlm/flags.ts";
 import { fakeCluster } from "./fake-dlm.ts";
 import { joined, LV, VG } from "./joined.ts";
 
@@ -17,16 +18,20 @@ test("a released VG lock stays as a null lock, so that its value block is not lo
   await lock(VG, "ex");
   await unlock(VG, "ex", 3);
   await lock(VG, "sh");
-  expect(node.sent).toEqual(["VGLK mode 5 flags 89", "VGLK mode 0 flags c", "VGLK mode 3 flags d"]);
+  expect(node.sent).toEqual(["VGLK mode 5 flags 89", "VGLK mode 0 flags c", "VGLK mode 3 flags 8d"]);
 });
 
-test("an exclusive VG lock outlives lvmlockd, a shared one does not", async () => {
+test("a VG lock that is held outlives lvmlockd in either mode, a released one does not", async () => {
   const cluster = fakeCluster();
-  const { node, lock, handle } = await joined(cluster);
+  const { node, lock, unlock, handle } = await joined(cluster);
   await lock(VG, "ex");
-  await handle.convert({ resource: VG, from: "ex", mode: "sh", r_version: 0 });
+  await unlock(VG, "ex");
   node.die();
   expect(cluster.resources.get("lvm_vg VGLK")?.locks).toEqual([]);
+  await lock({ ...VG, name: "another" }, "ex");
+  await handle.convert({ resource: { ...VG, name: "another" }, from: "ex", mode: "sh", r_version: 0 });
+  node.die();
+  expect(cluster.resources.get("lvm_vg another")?.locks).toMatchObject([{ mode: LKM.PR, orphan: true }]);
 });
 
 test("a value block that was lost with a node is none, and is written anew by the next exclusive holder", async () => {

@@ -35,6 +35,18 @@ test("the VG lock of a command that died with its lvmlockd is released at the ne
   expect(await other.lock(VG, "ex")).toMatchObject({ kind: "done" });
 });
 
+test("so is the shared one of a command that was reading", async () => {
+  const cluster = fakeCluster();
+  const first = await joined(cluster);
+  const other = await joined(cluster, 2);
+  await first.lock(VG, "sh");
+  first.node.die();
+  expect(await other.lock(VG, "ex")).toMatchObject({ code: "EAGAIN" });
+  const next = await joined(cluster);
+  for (let times = 0; times < 2; times++) await look(next.state);
+  expect(await other.lock(VG, "ex")).toMatchObject({ kind: "done" });
+});
+
 test("an orphan is adopted in its own mode, and in no other", async () => {
   const { next } = await afterDeath("only-orphan");
   const adopt = {

@@ -47,6 +47,15 @@ test("a VG lock that is released in that way leaves the version that its command
   expect(await other.lock(VG, "ex")).toMatchObject({ value_block: { r_version: 7 } });
 });
 
+test("the shared VG lock of a running command keeps other hosts from changing the VG, and is released by it", async () => {
+  const { next, other } = await afterDeath((first) => first.lock(VG, "sh"));
+  expect(await other.lock(VG, "ex")).toMatchObject({ code: "EAGAIN" });
+  expect(await other.lock(VG, "sh")).toMatchObject({ kind: "done" });
+  await other.unlock(VG, "sh");
+  expect(await next.unlock(VG, "sh")).toMatchObject({ kind: "done" });
+  expect(await other.lock(VG, "ex")).toMatchObject({ kind: "done" });
+});
+
 test("until it is released the same lock is refused with a try soon, and then had", async () => {
   const { next } = await afterDeath((first) => first.lock(LV, "ex"));
   next.node.state = "stopped";
@@ -59,14 +68,14 @@ test("until it is released the same lock is refused with a try soon, and then ha
 });
 
 test("one that the dlm did not keep, or that is released twice, is forgotten without alarm", async () => {
-  const { cluster, next } = await afterDeath((first) => first.lock(VG, "sh"));
+  const { cluster, next } = await afterDeath(() => {});
   next.node.state = "stopped";
   expect(await next.unlock(VG, "sh")).toMatchObject({ kind: "done" });
   expect(await next.unlock(VG, "sh")).toMatchObject({ kind: "done" });
   next.node.news.length = 0;
   await goesOn(next);
   expect(next.state.late.size).toBe(0);
-  expect(cluster.resources.get("lvm_vg VGLK")?.locks).toEqual([]);
+  expect(cluster.resources.get("lvm_vg VGLK")?.locks ?? []).toEqual([]);
   const logged = next.node.news.flatMap((news) =>
     news.kind === "log" ? [`${news.level} ${news.text}`] : [],
   );
