@@ -14,6 +14,7 @@ import type { LockspaceState } from "./lockspace-state.ts";
 import { begin, type Opening, resultOf } from "./openings.ts";
 import { dropCommandLocks } from "./orphans.ts";
 import { refuseErrno, whatIsMissing } from "./refusals.ts";
+import { collectLate } from "./requests.ts";
 import { startWatch } from "./watch.ts";
 
 /** What a worker that takes a lockspace over from one that died is told: it was joined. */
@@ -80,7 +81,8 @@ function joined(state: LockspaceState, { handle, errno }: OpenerResult, inherite
   state.has_block_bug = hasBlockBug(state);
   state.held.clear();
   state.late.clear();
-  if (inherited && !state.taken_over) dropCommandLocks(state, handle);
+  state.first = inherited && !state.taken_over ? () => dropCommandLocks(state, handle) : null;
+  if (tools.kernel.lockspace(lockspace_name) === "running") collectLate(state, handle);
   tools.context.news({ kind: "keep", lockspace_name, text: JOINED });
   startWatch(state);
   return { kind: "done", generation: 0, global_lock: "not-here" };

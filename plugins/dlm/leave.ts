@@ -57,5 +57,6 @@ function left(state: LockspaceState): Answer<object> {
   state.handle = null;
   state.held.clear();
   state.late.clear();
+  state.first = null;
   return { kind: "done" };
 }

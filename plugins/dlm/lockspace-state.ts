@@ -48,6 +48,8 @@ export interface LockspaceState {
   taken_over: boolean;
   /** The kernel's value block of a conversion from null to exclusive is stale, see `lock.ts`. */
   has_block_bug: boolean;
+  /** What is to be done as soon as the lockspace runs, before any request. */
+  first: (() => void) | null;
   readonly held: Map<string, HeldLock>;
   readonly late: Map<string, Late>;
   /** What the watch has told people about last. */
@@ -63,6 +65,7 @@ export function createLockspaceState(identity: LockspaceIdentity, tools: Tools):
     inherited: false,
     taken_over: false,
     has_block_bug: false,
+    first: null,
     held: new Map(),
     late: new Map(),
     told: "running",

@@ -124,8 +124,10 @@ function refuseBusy(state: LockspaceState): Refused {
   return refuseCondition({ kind: "recovering" }, state.identity.lockspace_name);
 }
 
-/** Takes the results that have come for requests that were given up, and does what is to be done with them. */
+/** In a lockspace that runs: takes the results that have come for requests that were given up, and does what is to be done with them. */
 export function collectLate(state: LockspaceState, handle: LockspaceHandlePointer): void {
+  state.first?.();
+  state.first = null;
   if (state.late.size === 0) return;
   const { client } = state.tools;
   client.collect(handle);

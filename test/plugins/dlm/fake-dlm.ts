@@ -114,18 +114,21 @@ export function fakeNode(cluster: FakeCluster, nodeid = 1): FakeNode {
     if (node.silent) pending.push(result);
     else result();
   };
+  const noteStop = (): void => {
+    if (node.state === "stopped") throw new Error("a request to a stopped lockspace would block");
+  };
   const client: DlmClient = {
     kernelVersion: () => node.version,
     ticket: fakeTicket,
     lock(handle, ticket, request) {
       node.sent.push(`${request.name} mode ${request.mode} flags ${request.flags.toString(16)}`);
-      if (node.state === "stopped") throw new Error("a request to a stopped lockspace would block");
+      noteStop();
       deliver(() => lockNow(find(handle, request.name), ticket as FakeTicket, request));
       return 0;
     },
     unlock(handle, ticket, lkid) {
       node.sent.push(`unlock ${lkid}`);
-      if (node.state === "stopped") throw new Error("a request to a stopped lockspace would block");
+      noteStop();
       deliver(() => {
         for (const [key, { locks }] of cluster.resources) {
           const at = key.startsWith(`${names.name(handle)} `) ? locks.findIndex((l) => l.lkid === lkid) : -1;
@@ -137,7 +140,7 @@ export function fakeNode(cluster: FakeCluster, nodeid = 1): FakeNode {
     },
     cancel(handle, ticket) {
       node.sent.push("cancel");
-      if (node.state === "stopped") throw new Error("a request to a stopped lockspace would block");
+      noteStop();
       const { set, lkid } = ticket as FakeTicket;
       // libdlm writes this before it asks the kernel, whatever the status was.
       set(STATUS.IN_PROGRESS, lkid(), false);
@@ -152,6 +155,7 @@ export function fakeNode(cluster: FakeCluster, nodeid = 1): FakeNode {
     },
     adopt(handle, ticket, { name, mode }) {
       node.sent.push(`adopt ${name} mode ${mode}`);
+      noteStop();
       const orphans = find(handle, name).locks.filter((lock) => lock.orphan && lock.nodeid === nodeid);
       if (orphans.length === 0) return ERRNO.ENOENT;
       const orphan = orphans.find((lock) => lock.mode === mode);
@@ -174,6 +178,7 @@ export function fakeNode(cluster: FakeCluster, nodeid = 1): FakeNode {
     },
     purge(handle) {
       node.sent.push("purge");
+      noteStop();
       for (const [key, { locks }] of cluster.resources) {
         if (!key.startsWith(`${names.name(handle)} `)) continue;
         const kept = locks.filter((lock) => !(lock.orphan && lock.nodeid === nodeid));

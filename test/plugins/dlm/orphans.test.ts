@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { LKM } from "../../../plugins/dlm/flags.ts";
 import { JOINED } from "../../../plugins/dlm/join.ts";
 import { look } from "../../../plugins/dlm/watch.ts";
 import { fakeCluster } from "./fake-dlm.ts";
@@ -45,6 +46,25 @@ test("so is the shared one of a command that was reading", async () => {
   const next = await joined(cluster);
   for (let times = 0; times < 2; times++) await look(next.state);
   expect(await other.lock(VG, "ex")).toMatchObject({ kind: "done" });
+});
+
+test("in a lockspace that is stopped when it is taken over, that is done when it goes on", async () => {
+  for (const vg_name of ["vg", ""]) {
+    const cluster = fakeCluster();
+    const resource = vg_name === "" ? ({ kind: "gl", name: "GLLK", lv_lock_args: "" } as const) : VG;
+    const first = open(cluster, 1, vg_name);
+    await first.handle.join({ adopt: "if-orphan", nodelay: false, repair: false });
+    await first.lock(resource, "ex");
+    first.node.die();
+    const next = open(cluster, 1, vg_name);
+    next.node.state = "stopped";
+    const answer = await next.handle.join({ adopt: "if-orphan", nodelay: false, repair: false });
+    expect(answer).toMatchObject({ kind: "done" });
+    expect(cluster.resources.get(`lvm_vg ${resource.name}`)?.locks).toMatchObject([{ mode: LKM.EX }]);
+    next.node.state = "running";
+    for (let times = 0; times < 2; times++) await look(next.state);
+    expect(await next.lock(resource, "ex")).toMatchObject({ kind: "done", adopted: false });
+  }
 });
 
 test("an orphan is adopted in its own mode, and in no other", async () => {
