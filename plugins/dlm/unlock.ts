@@ -1,13 +1,14 @@
 import {
   type Answer,
   type ConvertCall,
+  type HeldMode,
   type Refused,
   type ResourceRef,
   refuse,
   type UnlockCall,
 } from "../contract.ts";
 import type { LockspaceHandlePointer, Ticket } from "./client.ts";
-import { ERRNO, LKF, STATUS } from "./flags.ts";
+import { ERRNO, LKF, LKM, STATUS } from "./flags.ts";
 import type { HeldLock, Late, LockspaceState } from "./lockspace-state.ts";
 import { dlmMode, KEPT, refuseHeld } from "./modes.ts";
 import { heldLock, lateOrphanRelease } from "./orphans.ts";
@@ -41,10 +42,14 @@ export async function convert(
     name,
     ticket,
     send: (ls) => client.lock(ls, ticket, request),
-    late: (late) => convertedLate(state, handle, resource, held, late),
+    late: (late) => convertedLate(state, handle, resource, held, mode, late),
     queue_ms: 0,
   });
-  if (outcome.kind === "refused") return outcome;
+  if (outcome.kind === "refused") {
+    // From exclusive to shared nothing can be in the way: once that is sent it is done, and others may have the lock any moment.
+    const isSent = state.late.get(name)?.ticket === ticket;
+    return isSent && mode === "sh" ? DONE : outcome;
+  }
   const status = outcome.kind === "failed" ? outcome.errno : ticket.status();
   if (status === STATUS.GRANTED) {
     state.held.set(name, { ...held, mode, block: block ?? held.block });
@@ -55,18 +60,25 @@ export async function convert(
     : refuseErrno(status, `the dlm can't convert ${name}`);
 }
 
-/** A conversion that was given up has come through all the same: back to what the lock was. */
+/**
+ * A conversion that was given up has come through all the same. To exclusive it was refused: it goes back to what it was, which
+ * nothing can be in the way of. To shared it was told as done.
+ */
 function convertedLate(
-  { tools: { client } }: LockspaceState,
+  { held, tools: { client } }: LockspaceState,
   handle: LockspaceHandlePointer,
-  resource: ResourceRef,
-  { lkid, mode }: HeldLock,
+  { name }: ResourceRef,
+  before: HeldLock,
+  mode: HeldMode,
   converted: Ticket,
 ): Late | null {
-  if (converted.status() !== STATUS.GRANTED || mode === "nl") return null;
+  if (converted.status() !== STATUS.GRANTED) return null;
+  if (mode === "sh") {
+    held.set(name, { ...before, mode });
+    return null;
+  }
   const ticket = client.ticket();
-  const flags = LKF.CONVERT | KEPT;
-  const request = { lkid, mode: dlmMode(mode), flags, name: resource.name };
+  const request = { lkid: before.lkid, mode: LKM.PR, flags: LKF.CONVERT | KEPT, name };
   return { ticket, send: () => client.lock(handle, ticket, request), finish: () => null };
 }
 

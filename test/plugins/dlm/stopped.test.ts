@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { DEADLINES } from "../../../core/deadlines.ts";
-import { WAIT } from "../../../plugins/dlm/flags.ts";
+import { LKM, WAIT } from "../../../plugins/dlm/flags.ts";
 import { look } from "../../../plugins/dlm/watch.ts";
 import { fakeCluster } from "./fake-dlm.ts";
 import { joined, LV, VG } from "./joined.ts";
@@ -108,6 +108,33 @@ test("a conversion that was given up and came through is taken back", async () =
   node.silent = false;
   for (let times = 0; times < 3; times++) await look(state);
   expect(cluster.resources.get("lvm_vg uuid")?.locks).toMatchObject([{ mode: 3 }]);
+});
+
+test("a conversion to shared whose result stays away is done, because other hosts may have the lock by then", async () => {
+  const cluster = fakeCluster();
+  const { node, state, lock, unlock, handle } = await joined(cluster);
+  const other = await joined(cluster, 2);
+  await lock(LV, "ex");
+  node.silent = true;
+  node.asleep = () => {
+    node.state = "stopped";
+    node.wait_condition = WAIT.FENCING;
+  };
+  const convert = { resource: LV, from: "ex", mode: "sh", r_version: 0 } as const;
+  expect(await handle.convert(convert)).toMatchObject({ kind: "done" });
+  node.asleep = () => {};
+  // While it is on its way nothing else is done with the lock, and one that was never sent is none that was done.
+  node.wait_condition = WAIT.QUORUM;
+  expect(await handle.convert(convert)).toMatchObject({ code: "ENETDOWN" });
+  node.state = "running";
+  node.silent = false;
+  for (let times = 0; times < 3; times++) await look(state);
+  expect(await other.lock(LV, "sh")).toMatchObject({ kind: "done" });
+  expect(cluster.resources.get("lvm_vg uuid")?.locks).toMatchObject([{ mode: LKM.PR }, { mode: LKM.PR }]);
+  expect(state.late.size).toBe(0);
+  await unlock(LV, "sh");
+  await other.unlock(LV, "sh");
+  expect(await other.lock(LV, "ex")).toMatchObject({ kind: "done" });
 });
 
 test("people are told once what stops a lockspace, once that it goes on, and that it is gone", async () => {
