@@ -3,7 +3,7 @@ import { type CallableSymbols, openLibrary, probeSymbols } from "../native/libra
 import { stableMemory } from "../native/structs.ts";
 import { cText } from "./client-library.ts";
 import type { ControlAnswer, ControlAnswers, ControlCall, NodeInfo } from "./control.ts";
-import { ERRNO, RUN_START_NODE_NONE } from "./flags.ts";
+import { ERRNO, LOCKSPACE_LEAVING, RUN_START_NODE_NONE } from "./flags.ts";
 import { LOCKSPACE, LOCKSPACE_NAME_BYTES, NODE, RUN_COMMAND_BYTES, RUN_UUID_BYTES } from "./layouts.ts";
 import {
   CONTROL_LIBRARY,
@@ -83,6 +83,7 @@ function createControl(library: Control): Calls {
       return {
         wait_condition: info.get("cg_next.wait_condition"),
         member_count: info.get("cg_prev.member_count"),
+        is_leaving: (info.get("flags") & LOCKSPACE_LEAVING) !== 0,
       };
     },
     nodes(name, type) {

@@ -6,6 +6,8 @@ export interface LockspaceInfo {
   readonly wait_condition: number;
   /** Members by the last completed change, 0 before the first one. */
   readonly member_count: number;
+  /** Its release is under way. */
+  readonly is_leaving: boolean;
 }
 
 export interface NodeInfo {

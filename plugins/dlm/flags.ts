@@ -26,6 +26,9 @@ export const STATUS = { GRANTED: 0, CANCELLED: 0x10001, UNLOCKED: 0x10002, IN_PR
 /** DLMC_LS_WAIT_: what dlm_controld waits for before it lets a lockspace go on. */
 export const WAIT = { RINGID: 1, QUORUM: 2, FENCING: 3, FSDONE: 4 } as const;
 
+/** DLMC_LF_LEAVING of a lockspace. */
+export const LOCKSPACE_LEAVING = 0x2;
+
 /** DLMC_NF_NEED_FENCING of a node. */
 export const NODE_NEEDS_FENCING = 0x8;
 

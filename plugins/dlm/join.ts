@@ -11,7 +11,7 @@ import type { OpenerResult } from "./client.ts";
 import { refuseCondition } from "./condition.ts";
 import { ERRNO } from "./flags.ts";
 import type { LockspaceState } from "./lockspace-state.ts";
-import { begin, type Opening, resultOf } from "./openings.ts";
+import { begin, type Opening, resultOf, waitUntilLeft } from "./openings.ts";
 import { dropCommandLocks } from "./orphans.ts";
 import { refuseErrno, whatIsMissing } from "./refusals.ts";
 import { collectLate } from "./requests.ts";
@@ -32,12 +32,8 @@ export async function join(state: LockspaceState, { adopt }: JoinCall): Promise<
   if (missing !== null) return refuse("EMANAGER", missing);
   if ((await tools.control.isQuorate()) === false)
     return refuseCondition({ kind: "no-quorum" }, lockspace_name);
-  const before = tools.openings.get(lockspace_name);
-  if (before?.kind === "release") {
-    // A stop that was given up, or a start that is being taken back: the lockspace is joined anew when that is through.
-    const left = await resultOf(state, before, DEADLINES.dlm_leave_ms);
-    if ("kind" in left) return left;
-  }
+  const leaving = await waitUntilLeft(state);
+  if (leaving !== null) return leaving;
   const opening = open(state, adopt);
   if (opening.kind === "refused") return opening;
   const result = await resultOf(state, opening, DEADLINES.dlm_join_ms);

@@ -45,7 +45,8 @@ async function release(state: LockspaceState, handle: LockspaceHandlePointer): P
   left(state);
   const opening = begin(tools, { kind: "release", name, handle });
   const result = await resultOf(state, opening, DEADLINES.dlm_leave_ms);
-  if ("kind" in result) return result;
+  if ("kind" in result)
+    return { ...result, detail: `the stop of ${name} goes on, but is not through: ${result.detail}` };
   if (result.errno === 0 || tools.kernel.lockspace(name) === "gone") return { kind: "done" };
   return refuseErrno(result.errno, `${name} can't be left, \`dlm_tool leave ${name}\` may help`);
 }

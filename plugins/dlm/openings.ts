@@ -52,6 +52,39 @@ export async function resultOf(
   return result;
 }
 
+/**
+ * Waits for a release that is under way: a stop that was given up, a start that is being taken back, or what a worker or lvmlockd that
+ * has died had begun. Whatever was locked in the lockspace before that is through would be gone with it. Null when there is none.
+ */
+export async function waitUntilLeft(state: LockspaceState): Promise<Refused | null> {
+  const { lockspace_name } = state.identity;
+  const opening = state.tools.openings.get(lockspace_name);
+  if (opening !== undefined && opening.kind !== "release") return null;
+  const left =
+    opening === undefined
+      ? await othersRelease(state)
+      : await resultOf(state, opening, DEADLINES.dlm_leave_ms);
+  if (left === null || !("kind" in left)) return null;
+  const detail = `the last stop of ${lockspace_name} on this host is still under way, and it can be started again as soon as that is through: ${left.detail}`;
+  return { ...left, detail };
+}
+
+/** Without the call's result: dlm_controld knows of it first, and at last the kernel has no such lockspace any more. */
+async function othersRelease({ tools, identity }: LockspaceState): Promise<Refused | null> {
+  const { clock, control, kernel } = tools;
+  const { lockspace_name } = identity;
+  const until_ms = clock.now_ms() + DEADLINES.dlm_leave_ms;
+  for (let seen = false; kernel.lockspace(lockspace_name) !== "gone"; ) {
+    const info = await control.lockspace(lockspace_name);
+    seen ||= info !== null && typeof info !== "string" && info.is_leaving;
+    if (!seen) return null;
+    if (clock.now_ms() >= until_ms)
+      return refuseCondition(await waitOf(control, lockspace_name), lockspace_name);
+    await clock.sleep(DEADLINES.dlm_join_look_ms);
+  }
+  return null;
+}
+
 async function waitFor(
   state: LockspaceState,
   { result: opened }: Opening,

@@ -47,6 +47,8 @@ export interface FakeNode {
   /** dlm_controld runs and gives no answer. */
   hangs: boolean;
   quorate: boolean | null;
+  /** A release by a process that has died is under way. */
+  is_leaving: boolean;
   /** The kernel shows what locks it has. */
   debugfs: boolean;
   /** Results that stay away: the request is made, and answered when this is false again. */
@@ -253,7 +255,12 @@ export function fakeNode(cluster: FakeCluster, nodeid = 1): FakeNode {
     return node.daemon ? null : "no-daemon";
   };
   const control: DlmControl = {
-    lockspace: async () => silence() ?? { wait_condition: node.wait_condition, member_count: 1 },
+    lockspace: async () =>
+      silence() ?? {
+        wait_condition: node.wait_condition,
+        member_count: 1,
+        is_leaving: node.is_leaving,
+      },
     nodes: async (name) => silence() ?? [...members(name)].map((id) => ({ nodeid: id, flags: 0 })),
     daemon: async () => silence() ?? "answers",
     isQuorate: async () => node.quorate,
@@ -275,6 +282,7 @@ export function fakeNode(cluster: FakeCluster, nodeid = 1): FakeNode {
     daemon: true,
     hangs: false,
     quorate: true,
+    is_leaving: false,
     debugfs: true,
     silent: false,
     version: { major: 6, minor: 0, patch: 2 },

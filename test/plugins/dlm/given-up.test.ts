@@ -144,6 +144,53 @@ test("a stop that was given up is waited for by the next start, which joins anew
   expect(calls).toEqual(["release", "create"]);
 });
 
+test("while that stop is not through a start is refused for it, also one that would adopt, and no lock is given", async () => {
+  const cluster = fakeCluster();
+  const first = await joined(cluster);
+  const { node } = first;
+  const { calls } = waiting(node, ["release"]);
+  node.wait_condition = WAIT.FENCING;
+  const left = await first.handle.leave({ free_vg: false });
+  expect(left).toMatchObject({ code: "ENETDOWN" });
+  expect(left.kind === "refused" && left.detail).toStartWith(
+    "the stop of lvm_vg goes on, but is not through",
+  );
+  for (const adopt of ["no", "if-orphan"] as const) {
+    const next = openOn(node);
+    const answer = await next.handle.join({ ...JOIN, adopt });
+    expect(answer).toMatchObject({ code: "ENETDOWN", retry: "soon" });
+    expect(answer.kind === "refused" && answer.detail).toStartWith(
+      "the last stop of lvm_vg on this host is still under way",
+    );
+    expect(await next.lock(LV, "ex")).toMatchObject({ code: "ENOTCONN" });
+  }
+  expect(calls).toEqual(["release"]);
+});
+
+test("a stop that a process began which has died is waited for, and the lockspace joined anew", async () => {
+  const cluster = fakeCluster();
+  const dead = await joined(cluster);
+  await dead.lock(LV, "ex");
+  dead.node.die();
+  for (const adopt of ["no", "if-orphan"] as const) {
+    const next = open(cluster);
+    const { node } = next;
+    node.is_leaving = true;
+    const answer = await next.handle.join({ ...JOIN, adopt });
+    expect(answer.kind === "refused" && answer.detail).toStartWith("the last stop of lvm_vg on this host");
+    node.sent.length = 0;
+    const ends_ms = node.now_ms + 1000;
+    node.asleep = () => {
+      if (node.now_ms < ends_ms) return;
+      node.asleep = () => {};
+      cluster.members.get("lvm_vg")?.delete(1);
+    };
+    expect(await next.handle.join({ ...JOIN, adopt })).toMatchObject({ kind: "done" });
+    stopWatch(next.state);
+    expect(node.sent).toEqual(["create lvm_vg"]);
+  }
+});
+
 test("a lockspace with orphans in it is never left because a start of it was given up", async () => {
   const cluster = fakeCluster();
   const dead = await joined(cluster);

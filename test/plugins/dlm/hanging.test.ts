@@ -22,7 +22,7 @@ function heldThread() {
 }
 
 const AT_ONCE_MS = 1;
-const INFO = { wait_condition: 0, member_count: 1 };
+const INFO = { wait_condition: 0, member_count: 1, is_leaving: false };
 
 test("a question without an answer is given up, and no other one is asked until its answer has come", async () => {
   const { asked, thread } = heldThread();
