@@ -3,21 +3,22 @@ import { writeSync } from "node:fs";
 import { EXIT } from "../core/errors.ts";
 import type { UsageError } from "./getopt.ts";
 
-const stdout_fd = 1;
-const stderr_fd = 2;
+export const STDIN_FD = 0;
+export const STDOUT_FD = 1;
+export const STDERR_FD = 2;
 
 /**
  * Writes a result and hands back the exit status, so that a caller can return both in one line. A result that can't be written
  * (a full disk) is a failure, whatever the status was to be.
  */
 export function say(text: string, exit_status: number): number {
-  const problem = writeAll(stdout_fd, text.endsWith("\n") || text === "" ? text : `${text}\n`);
+  const problem = writeAll(STDOUT_FD, text.endsWith("\n") || text === "" ? text : `${text}\n`);
   return problem === null ? exit_status : sayError(`The output can't be written: ${problem}`, EXIT.failure);
 }
 
 /** Writes a line for a person to standard error, and hands back the exit status. When it can't be written, nobody can be told. */
 export function sayError(text: string, exit_status: number): number {
-  writeAll(stderr_fd, text.endsWith("\n") ? text : `${text}\n`);
+  writeAll(STDERR_FD, text.endsWith("\n") ? text : `${text}\n`);
   return exit_status;
 }
 
@@ -30,7 +31,7 @@ export function refuseUsage(program: string, error: UsageError): number {
  * Writes everything before it returns, because process.exit follows and would cut what a stream still holds. A reader that
  * has gone (`lvmlockctl -i | head`) ends the output in silence. The answer is what went wrong otherwise, or null.
  */
-function writeAll(fd: number, text: string): string | null {
+export function writeAll(fd: number, text: string): string | null {
   const bytes = new TextEncoder().encode(text);
   for (let at = 0; at < bytes.length; ) {
     try {

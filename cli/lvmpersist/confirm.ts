@@ -1,6 +1,7 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
-import { createInterface } from "node:readline";
+import { isTerminal } from "../../plugins/native/terminal.ts";
+import { STDERR_FD, STDIN_FD } from "../streams.ts";
 
 const ENDING_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -9,7 +10,8 @@ const ENDING_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
  * lvm is what called: it has asked already, holds locks meanwhile, and hands us its terminal.
  */
 export async function confirm(question: string): Promise<boolean> {
-  if (!process.stdin.isTTY || !process.stderr.isTTY || isCalledByLvm()) return true;
+  if (!isTerminal(STDIN_FD) || !isTerminal(STDERR_FD) || isCalledByLvm()) return true;
+  const { createInterface } = await import("node:readline");
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   const close = (): void => lines.close();
   try {

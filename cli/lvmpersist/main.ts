@@ -1,8 +1,9 @@
 import { SYSLOG_PATH } from "../../plugins/native/syslog.ts";
+import { isTerminal } from "../../plugins/native/terminal.ts";
 import type { Plan } from "../../plugins/scsi-pr/actions/plan.ts";
 import type { RunReport } from "../../plugins/scsi-pr/actions/report.ts";
 import { printKey } from "../../plugins/scsi-pr/keys.ts";
-import { refuseUsage, say, sayError } from "../streams.ts";
+import { refuseUsage, STDOUT_FD, say, sayError } from "../streams.ts";
 import { printable } from "../table.ts";
 import { type Invocation, readCommand } from "./command.ts";
 import { confirm } from "./confirm.ts";
@@ -111,7 +112,7 @@ function watchSignals(): () => string | null {
 
 /** Lines that lvm2's script has for a pipe, a table for a person's terminal. */
 function formatFor({ format }: Invocation): PersistFormat {
-  return format ?? (process.stdout.isTTY ? "table" : "basic");
+  return format ?? (isTerminal(STDOUT_FD) ? "table" : "basic");
 }
 
 interface Telling {

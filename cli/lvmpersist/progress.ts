@@ -1,4 +1,6 @@
 import { DEADLINES } from "../../core/deadlines.ts";
+import { isTerminal } from "../../plugins/native/terminal.ts";
+import { STDERR_FD, writeAll } from "../streams.ts";
 
 /** A line about how far a run is, which keeps changing. */
 export interface RunProgress {
@@ -10,16 +12,17 @@ export interface RunProgress {
 /** On a terminal, for several devices, when the run lasts; in a pipe or a log nothing. */
 export function runProgress(): RunProgress {
   const began_ms = performance.now();
+  const isSeen = isTerminal(STDERR_FD);
   let isShown = false;
   return {
     show(doing, done, total) {
-      const isLong = performance.now() - began_ms >= DEADLINES.persist_progress_after_ms;
-      if (!process.stderr.isTTY || total < 2 || !isLong) return;
+      if (!isSeen || total < 2) return;
+      if (performance.now() - began_ms < DEADLINES.persist_progress_after_ms) return;
       isShown = true;
-      process.stderr.write(`\r\u001b[2K${doing}: ${done} of ${total} devices`);
+      writeAll(STDERR_FD, `\r\u001b[2K${doing}: ${done} of ${total} devices`);
     },
     clear() {
-      if (isShown) process.stderr.write("\r\u001b[2K");
+      if (isShown) writeAll(STDERR_FD, "\r\u001b[2K");
       isShown = false;
     },
   };

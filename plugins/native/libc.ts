@@ -16,6 +16,7 @@ const SYMBOLS = {
   sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i64" },
   recv: { args: ["i32", "ptr", "u64", "i32"], returns: "i64" },
   ioctl: { args: ["i32", "u64", "ptr"], returns: "i32" },
+  isatty: { args: ["i32"], returns: "i32" },
   poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
   prctl: { args: ["i32", "ptr", "u64", "u64", "u64"], returns: "i32" },
 } as const;

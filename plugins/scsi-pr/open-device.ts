@@ -8,7 +8,7 @@ import { refusedCommands } from "./refused-commands.ts";
 import type { PrAnswer, PrRefusal, ReservableDevice } from "./reservable.ts";
 import type { ScriptedCommands, ScriptedDevice } from "./scripted-device.ts";
 import { scsiCommands } from "./scsi-scripts.ts";
-import { openSgDevice } from "./sg-device.ts";
+import { openSgDevice, type SgChannel } from "./sg-device.ts";
 
 /**
  * Read-only, although reservations are changed through it: the kernel takes PERSISTENT RESERVE OUT from a process with
@@ -136,26 +136,27 @@ function deviceOf(
   commands: ScriptedCommands,
 ): ScriptedDevice {
   let fds: readonly number[] = ends.map(({ fd }) => fd);
-  const async_fds = new Map<number, number | null>();
+  const channels = new Map<number, SgChannel | null>();
   return {
     path,
     transport,
     commands,
     fds: () => fds,
-    asyncFd(index) {
+    channel(index) {
       const end = fds.length === 0 ? undefined : ends[index];
       if (end === undefined) return null;
-      const known = async_fds.get(index);
+      const known = channels.get(index);
       if (known !== undefined) return known;
       const made = openSgDevice(end.facts);
-      async_fds.set(index, made);
+      channels.set(index, made);
       return made;
     },
     close() {
-      for (const fd of [...fds, ...async_fds.values()]) if (fd !== null) closeSync(fd);
+      for (const fd of fds) closeSync(fd);
+      for (const channel of channels.values()) channel?.close();
       // The numbers may belong to other files from now on; a command must never reach those.
       fds = [];
-      async_fds.clear();
+      channels.clear();
     },
   };
 }

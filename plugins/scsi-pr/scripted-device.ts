@@ -1,5 +1,6 @@
 import type { Script } from "./exchange.ts";
 import type { ReservableDevice } from "./reservable.ts";
+import type { SgChannel } from "./sg-device.ts";
 
 /** The members of a device that are its commands. */
 export type DeviceCommand = {
@@ -22,8 +23,8 @@ export interface ScriptedDevice {
   readonly commands: ScriptedCommands;
   /** The open descriptors of its paths, by an exchange's `path`; empty once it is closed. */
   fds(): readonly number[];
-  /** A descriptor through which commands of a path can be sent without waiting for their end; null where there is no such way. */
-  asyncFd(path: number): number | null;
+  /** A way for commands of a path without waiting for their end; null where there is none. */
+  channel(path: number): SgChannel | null;
   close(): void;
 }
 

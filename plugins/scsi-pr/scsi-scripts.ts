@@ -1,6 +1,6 @@
 import { DEADLINES } from "../../core/deadlines.ts";
 import { LIMITS } from "../../core/limits.ts";
-import { ask, type Script, type ScsiExchange } from "./exchange.ts";
+import { ask, type FailedOutcome, type Script, type ScsiExchange, type ScsiOutcome } from "./exchange.ts";
 import { nexusAnswer, repairAnswer } from "./nexus.ts";
 import type { PrAnswer, PrRefusal, ReservationKey } from "./reservable.ts";
 import type { ScriptedCommands } from "./scripted-device.ts";
@@ -20,22 +20,28 @@ import {
   prOutCdb,
   prOutParameters,
 } from "./scsi-commands.ts";
-import { type Asked, judgeScsi } from "./scsi-status.ts";
+import { type Asked, judgeScsi, type Verdict } from "./scsi-status.ts";
 
 type Sent = { readonly kind: "sent"; readonly answer: Uint8Array } | PrRefusal;
 
-/** Sends one command, again while the device only has news or is busy, each within its bound. */
-function* send(exchange: ScsiExchange, asked: Asked): Script<Sent> {
+/** What a command's end comes to where it is not to be sent again: the answer, or the refusal. */
+function sentOf(outcome: ScsiOutcome | FailedOutcome, verdict: Exclude<Verdict, { kind: "again" }>): Sent {
+  if (verdict.kind !== "good") return verdict;
+  // A failed outcome is never good; the check tells the compiler.
+  return { kind: "sent", answer: outcome.kind === "scsi" ? outcome.answer : new Uint8Array() };
+}
+
+/**
+ * Sends one command, again while the device only has news or is busy, each within its bound. `first` is the end of the first
+ * try, which whoever calls this has made: nearly always that is all, and each generator on the way costs something.
+ */
+function* sendAgain(exchange: ScsiExchange, asked: Asked, first: ScsiOutcome | FailedOutcome): Script<Sent> {
   let attentions = 0;
   let busy = 0;
+  let outcome = first;
   for (;;) {
-    const outcome = yield* ask(exchange);
     const verdict = judgeScsi(outcome, asked);
-    if (verdict.kind === "good") {
-      // A failed outcome is never good; the check tells the compiler.
-      return { kind: "sent", answer: outcome.kind === "scsi" ? outcome.answer : new Uint8Array() };
-    }
-    if (verdict.kind !== "again") return verdict;
+    if (verdict.kind !== "again") return sentOf(outcome, verdict);
     if (verdict.pause) busy += 1;
     else attentions += 1;
     if (busy >= LIMITS.pr_busy_tries || attentions > LIMITS.pr_unit_attentions) {
@@ -43,6 +49,7 @@ function* send(exchange: ScsiExchange, asked: Asked): Script<Sent> {
       return { kind: "failed", detail };
     }
     if (verdict.pause) yield* ask({ kind: "pause", pause_ms: DEADLINES.pr_busy_again_ms });
+    outcome = yield* ask(exchange);
   }
 }
 
@@ -52,28 +59,32 @@ export interface ScsiPath {
   readonly device: string;
 }
 
-function* read<Results>(
+/** Reads; `parse` takes the answer apart, and `make` makes of it what is handed on. */
+function* read<Results, Made>(
   { path, device }: ScsiPath,
   action: PrInAction,
   parse: (answer: Uint8Array) => Parsed<Results>,
-): Script<({ kind: "parsed" } & Readonly<Results>) | PrRefusal> {
+  make: (results: Readonly<Results>) => Made,
+): Script<Made | PrRefusal> {
   const command = COMMAND_NAMES[action];
+  const asked: Asked = { device, command, changes: false };
   let answer_size_bytes: number = LIMITS.pr_answer_size_bytes;
   for (let attempt = 0; attempt < LIMITS.pr_longer_tries; attempt += 1) {
-    const sent: Sent = yield* send(
-      {
-        kind: "scsi",
-        path,
-        cdb: prInCdb(action, answer_size_bytes),
-        data_out: null,
-        answer_size_bytes,
-        timeout_ms: DEADLINES.pr_read_ms,
-      },
-      { device, command, changes: false },
-    );
+    const exchange: ScsiExchange = {
+      kind: "scsi",
+      path,
+      cdb: prInCdb(action, answer_size_bytes),
+      data_out: null,
+      answer_size_bytes,
+      timeout_ms: DEADLINES.pr_read_ms,
+    };
+    const outcome = (yield exchange) as ScsiOutcome | FailedOutcome;
+    const verdict = judgeScsi(outcome, asked);
+    const sent: Sent =
+      verdict.kind === "again" ? yield* sendAgain(exchange, asked, outcome) : sentOf(outcome, verdict);
     if (sent.kind !== "sent") return sent;
     const parsed = parse(sent.answer);
-    if (parsed.kind === "parsed") return parsed;
+    if (parsed.kind === "parsed") return make(parsed);
     if (parsed.kind === "malformed")
       return { kind: "failed", detail: `${device}: ${command}: the answer makes no sense: ${parsed.detail}` };
     if (answer_size_bytes === ALLOCATION_SIZE_BYTES_MAX) break;
@@ -88,24 +99,20 @@ function* read<Results>(
 }
 
 function* write({ path, device }: ScsiPath, call: PrOutCall): Script<PrAnswer<object>> {
-  const sent: Sent = yield* send(
-    {
-      kind: "scsi",
-      path,
-      cdb: prOutCdb(call),
-      data_out: prOutParameters(call),
-      answer_size_bytes: 0,
-      timeout_ms: call.action === "preempt_and_abort" ? DEADLINES.pr_abort_ms : DEADLINES.pr_write_ms,
-    },
-    { device, command: COMMAND_NAMES[call.action], changes: true },
-  );
+  const asked: Asked = { device, command: COMMAND_NAMES[call.action], changes: true };
+  const exchange: ScsiExchange = {
+    kind: "scsi",
+    path,
+    cdb: prOutCdb(call),
+    data_out: prOutParameters(call),
+    answer_size_bytes: 0,
+    timeout_ms: call.action === "preempt_and_abort" ? DEADLINES.pr_abort_ms : DEADLINES.pr_write_ms,
+  };
+  const outcome = (yield exchange) as ScsiOutcome | FailedOutcome;
+  const verdict = judgeScsi(outcome, asked);
+  const sent: Sent =
+    verdict.kind === "again" ? yield* sendAgain(exchange, asked, outcome) : sentOf(outcome, verdict);
   return sent.kind === "sent" ? { kind: "done" } : sent;
-}
-
-function done<Results extends object>(
-  answer: ({ kind: "parsed" } & Results) | PrRefusal,
-): PrAnswer<Omit<Results, "kind">> {
-  return answer.kind === "parsed" ? { ...answer, kind: "done" } : answer;
 }
 
 /** REGISTER, or with `ignore` REGISTER AND IGNORE EXISTING KEY. */
@@ -129,18 +136,25 @@ export function scsiCommands(nexus: ScsiPath): ScriptedCommands {
   const out = (call: Partial<PrOutCall> & Pick<PrOutCall, "action" | "key">) =>
     write(nexus, { action_key: 0n, type: null, aptpl: false, ...call });
   const commands: ScriptedCommands = {
-    *readKeys() {
-      return done(yield* read(nexus, "read_keys", parseKeys));
-    },
-    *readReservation() {
-      return done(yield* read(nexus, "read_reservation", parseReservation));
-    },
-    *readCapabilities() {
-      return done(yield* read(nexus, "report_capabilities", parseCapabilities));
-    },
-    *readFullStatus() {
-      return done(yield* read(nexus, "read_full_status", parseFullStatus));
-    },
+    readKeys: () =>
+      read(nexus, "read_keys", parseKeys, ({ generation, keys }) => ({ kind: "done", generation, keys })),
+    readReservation: () =>
+      read(nexus, "read_reservation", parseReservation, ({ generation, reservation }) => ({
+        kind: "done",
+        generation,
+        reservation,
+      })),
+    readCapabilities: () =>
+      read(nexus, "report_capabilities", parseCapabilities, ({ capabilities }) => ({
+        kind: "done",
+        capabilities,
+      })),
+    readFullStatus: () =>
+      read(nexus, "read_full_status", parseFullStatus, ({ generation, registrations }) => ({
+        kind: "done",
+        generation,
+        registrations,
+      })),
     readNexuses: (call) => nexusAnswer([{ device: nexus.device, commands }], call),
     repairNexuses: (call) => repairAnswer([{ device: nexus.device, commands }], call),
     *register({ from, to, aptpl }) {

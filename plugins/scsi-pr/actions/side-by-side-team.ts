@@ -71,7 +71,7 @@ function divide(paths: readonly string[], open: (path: string) => Opened): Membe
 
 /** True for a device whose commands need not be waited for one by one: a disk, or a map over disks, with sg devices. */
 function worksAside(device: ScriptedDevice): boolean {
-  return device.fds().length === 0 || device.fds().every((_, path) => device.asyncFd(path) !== null);
+  return device.fds().length === 0 || device.fds().every((_, path) => device.channel(path) !== null);
 }
 
 async function runHere(

@@ -1,11 +1,17 @@
+import { toArrayBuffer } from "bun:ffi";
 import { describe, expect, test } from "bun:test";
+import { closeSync, constants, openSync } from "node:fs";
 import { sideBySideTeam } from "../../../plugins/scsi-pr/actions/side-by-side-team.ts";
 import { inlineTeam, type Task } from "../../../plugins/scsi-pr/actions/team.ts";
 import type { Exchange, Script } from "../../../plugins/scsi-pr/exchange.ts";
+import { SG_IO_HDR } from "../../../plugins/scsi-pr/layouts.ts";
 import { runSideBySide } from "../../../plugins/scsi-pr/many-devices.ts";
+import { scsiRequest } from "../../../plugins/scsi-pr/passthrough.ts";
 import { runScript, syncDevice } from "../../../plugins/scsi-pr/perform.ts";
 import type { ScriptedDevice } from "../../../plugins/scsi-pr/scripted-device.ts";
 import { scsiCommands } from "../../../plugins/scsi-pr/scsi-scripts.ts";
+import { sgChannel } from "../../../plugins/scsi-pr/sg-device.ts";
+import { makeScratch } from "../../rig/scratch.ts";
 import { type ModelTarget, modelPaths, modelTarget } from "./model-target.ts";
 
 /** A device over a model, whose every command takes so many turns of the side-by-side loop. */
@@ -31,7 +37,7 @@ function slowDevice(path: string, target: ModelTarget, turns: number): ScriptedD
     transport: "scsi",
     commands,
     fds: () => [],
-    asyncFd: () => null,
+    channel: () => null,
     close: () => undefined,
   };
 }
@@ -66,7 +72,11 @@ describe("scripts of many devices", () => {
 });
 
 const inspect = { kind: "inspect", capabilities: false, full_status: false } as const;
-const register = { kind: "command", command: { op: "registerAndIgnore", to: 7n, aptpl: false } } as const;
+const register = {
+  kind: "command",
+  command: { op: "registerAndIgnore", to: 7n, aptpl: false },
+  read_back: "all",
+} as const;
 
 describe("a team of disks side by side", () => {
   test("gives answers in the order of the tasks, and one refusal does not stop the others", async () => {
@@ -131,4 +141,73 @@ test("a script is run to its end by a performer that answers at once", () => {
   const target = modelTarget();
   const { readKeys } = scsiCommands({ path: 0, device: "/dev/x" });
   expect(runScript(readKeys(), modelPaths(target, [1]))).toMatchObject({ kind: "done", keys: [] });
+});
+
+/** A channel over a FIFO, which gives each header back as it came: a disk that answers at once, with zeros. */
+function fifoDevice(path: string): ScriptedDevice {
+  expect(Bun.spawnSync(["mkfifo", path]).success).toBe(true);
+  const channel = sgChannel(openSync(path, constants.O_RDWR | constants.O_NONBLOCK));
+  const commands = scsiCommands({ path: 0, device: path });
+  return {
+    path,
+    transport: "scsi",
+    commands,
+    fds: () => [channel.fd],
+    channel: () => channel,
+    close: channel.close,
+  };
+}
+
+describe("channels that poll tells of", () => {
+  test("are each given their commands one after the other, and a descriptor that went wrong fails by itself", async () => {
+    const scratch = makeScratch("channels");
+    const devices = [0, 1, 2].map((number) => fifoDevice(scratch.file(`fifo${number}`)));
+    const closed = devices[1]?.channel(0)?.fd ?? -1;
+    closeSync(closed);
+    const twice = function* ({ commands }: ScriptedDevice) {
+      const keys = yield* commands.readKeys();
+      return [keys.kind, (yield* commands.reserve({ key: 1n, type: "WE" })).kind];
+    };
+    const results = await runSideBySide(devices.map((device) => ({ device, script: twice(device) })));
+    expect(results).toEqual([
+      ["done", "done"],
+      ["failed", "failed"],
+      ["done", "done"],
+    ]);
+    for (const device of [devices[0], devices[2]]) device?.close();
+    scratch.remove();
+  });
+});
+
+describe("the memory of a command", () => {
+  const exchange = { kind: "scsi", path: 0, data_out: null, timeout_ms: 1000 } as const;
+  const cdb = new Uint8Array(10);
+  /** What a device would write: data, where the header says that it goes to. */
+  const answer = (header: Uint8Array, bytes: readonly number[]): void => {
+    const at = new DataView(header.buffer, header.byteOffset).getBigUint64(SG_IO_HDR.fields.dxferp[1], true);
+    new Uint8Array(toArrayBuffer(Number(at) as never, 0, bytes.length)).set(bytes);
+  };
+
+  test("shows nothing of an earlier command: neither its answer nor its status and sense", () => {
+    const request = scsiRequest();
+    request.lay({ ...exchange, cdb, answer_size_bytes: 8 });
+    answer(request.header(), [1, 2, 3, 4]);
+    request.header()[SG_IO_HDR.fields.status[1]] = 2;
+    request.header()[SG_IO_HDR.fields.sb_len_wr[1]] = 18;
+    expect(request.outcome()).toMatchObject({ status: 2, answer: new Uint8Array([1, 2, 3, 4, 0, 0, 0, 0]) });
+    expect(request.outcome().sense).toHaveLength(18);
+    request.lay({ ...exchange, cdb, answer_size_bytes: 8 });
+    const { status, sense, answer: second } = request.outcome();
+    expect([status, sense.length, [...second]]).toEqual([0, 0, [0, 0, 0, 0, 0, 0, 0, 0]]);
+  });
+
+  test("grows for an answer that is longer than the usual ones", () => {
+    const request = scsiRequest();
+    const before = request.header();
+    request.lay({ ...exchange, cdb, answer_size_bytes: 0xffff });
+    expect(request.header()).not.toBe(before);
+    answer(request.header(), [7]);
+    expect(request.outcome().answer).toHaveLength(0xffff);
+    expect(request.outcome().answer[0]).toBe(7);
+  });
 });
