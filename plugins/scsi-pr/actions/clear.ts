@@ -55,6 +55,7 @@ function planInspected(our_key: ReservationKey, { state, capabilities }: Inspect
     },
     reached: (after) => after.keys.includes(our_key),
     must_succeed: true,
+    read_back: "keys",
   };
   const clear: Step = {
     command: { op: "clear", key: our_key },

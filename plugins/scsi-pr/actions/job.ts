@@ -17,10 +17,14 @@ import type {
 } from "../reservable.ts";
 import { commandsOf, type ScriptedCommands } from "../scripted-device.ts";
 
-/** Who is registered and what is reserved. A key that is registered through several nexus is listed as often. */
-export interface DeviceState {
+/** Who is registered. A key that is registered through several nexus is listed as often. */
+export interface KeyList {
   readonly generation: number;
   readonly keys: readonly ReservationKey[];
+}
+
+/** Who is registered and what is reserved. */
+export interface DeviceState extends KeyList {
   readonly reservation: Reservation | null;
 }
 
@@ -53,7 +57,13 @@ export interface InspectionScope {
 
 export type Job =
   | ({ readonly kind: "inspect" } & InspectionScope)
-  | { readonly kind: "command"; readonly command: PrCommand };
+  | { readonly kind: "command"; readonly command: PrCommand; readonly read_back: ReadBack };
+
+/**
+ * What is read after a command. "keys" will do for a registration that another step follows, which reads all: it changes nothing
+ * but keys. Where it did not do what it was sent for, all is read.
+ */
+export type ReadBack = "keys" | "all";
 
 export interface Inspection {
   readonly kind: "inspected";
@@ -64,15 +74,21 @@ export interface Inspection {
   readonly registrations: readonly Registration[] | null;
 }
 
-/** A command and what the device said before and after it. `before` is read for registrations only: undoing needs it. */
+/**
+ * A command and what the device said before and after it. `before` is read for registrations only, and only keys: undoing finds
+ * out from them what our nexus had.
+ */
 export interface Commanded {
   readonly kind: "commanded";
-  readonly before: DeviceState | null;
+  readonly before: KeyList | null;
   readonly answer: PrAnswer<object>;
   readonly after: StateAnswer;
 }
 
-export type StateAnswer = ({ readonly kind: "state" } & { readonly state: DeviceState }) | PrRefusal;
+export type StateAnswer =
+  | { readonly kind: "state"; readonly state: DeviceState }
+  | { readonly kind: "keys"; readonly list: KeyList }
+  | PrRefusal;
 export type JobAnswer = Inspection | Commanded | PrRefusal;
 
 /** What a job is done on. */
@@ -89,7 +105,7 @@ export function runJob(device: ReservableDevice, job: Job): JobAnswer {
 
 /** A job as a script, so that those of many devices can go on side by side. */
 export function jobScript(device: JobDevice, job: Job): Script<JobAnswer> {
-  return job.kind === "inspect" ? inspect(device, job) : command(device, job.command);
+  return job.kind === "inspect" ? inspect(device, job) : command(device, job);
 }
 
 function* inspect(
@@ -100,6 +116,7 @@ function* inspect(
   const capabilities = scope.capabilities ? yield* commands.readCapabilities() : null;
   if (capabilities !== null && capabilities.kind !== "done") return capabilities;
   const read = yield* readState(commands);
+  if (read.kind === "keys") throw new Error("an inspection reads the reservation too");
   if (read.kind !== "state") return read;
   const full = scope.full_status ? yield* commands.readFullStatus() : null;
   return {
@@ -112,23 +129,35 @@ function* inspect(
   };
 }
 
-function* command({ commands }: JobDevice, wanted: PrCommand): Script<Commanded | PrRefusal> {
-  const before = wanted.op === "registerAndIgnore" ? yield* readState(commands) : null;
-  if (before !== null && before.kind !== "state") return before;
+type CommandJob = Extract<Job, { readonly kind: "command" }>;
+
+function* command(
+  { commands }: JobDevice,
+  { command: wanted, read_back }: CommandJob,
+): Script<Commanded | PrRefusal> {
+  const before = wanted.op === "registerAndIgnore" ? yield* commands.readKeys() : null;
+  if (before !== null && before.kind !== "done") return before;
   const answer = yield* send(commands, wanted);
-  const after = yield* readState(commands);
-  return { kind: "commanded", before: before?.state ?? null, answer, after };
+  const isEnough = (keys: readonly ReservationKey[]): boolean =>
+    read_back === "keys" &&
+    wanted.op === "registerAndIgnore" &&
+    answer.kind === "done" &&
+    keys.includes(wanted.to);
+  return { kind: "commanded", before, answer, after: yield* readState(commands, isEnough) };
 }
 
-function* readState(commands: ScriptedCommands): Script<StateAnswer> {
-  const keys = yield* commands.readKeys();
-  if (keys.kind !== "done") return keys;
+/** Reads keys, and the reservation where the keys are not enough. */
+function* readState(
+  commands: ScriptedCommands,
+  areEnough: (keys: readonly ReservationKey[]) => boolean = () => false,
+): Script<StateAnswer> {
+  const read = yield* commands.readKeys();
+  if (read.kind !== "done") return read;
+  const { generation, keys } = read;
+  if (areEnough(keys)) return { kind: "keys", list: { generation, keys } };
   const reservation = yield* commands.readReservation();
   if (reservation.kind !== "done") return reservation;
-  return {
-    kind: "state",
-    state: { generation: keys.generation, keys: keys.keys, reservation: reservation.reservation },
-  };
+  return { kind: "state", state: { generation, keys, reservation: reservation.reservation } };
 }
 
 function send(commands: ScriptedCommands, wanted: PrCommand): Script<PrAnswer<object>> {

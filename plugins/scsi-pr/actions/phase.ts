@@ -19,6 +19,8 @@ export interface Running {
   readonly steps: readonly Step[];
   readonly attempts: Attempt[];
   state: DeviceState;
+  /** True when only keys were read since the last registration, so that the reservation in `state` is an older one. */
+  is_reservation_old: boolean;
   problem: Problem | null;
   /** True when all of its steps were gone through, sent or found not to be needed. */
   is_through: boolean;
@@ -40,7 +42,7 @@ export async function runPhase(
   });
   const tasks = due.map(({ one, step }) => ({
     device: one.device,
-    job: { kind: "command", command: step.command } as const,
+    job: { kind: "command", command: step.command, read_back: step.read_back ?? "all" } as const,
   }));
   let done = 0;
   const answers = await team.run(tasks, (task) =>
@@ -67,14 +69,16 @@ function take(one: Running, step: Step, answer: JobAnswer | undefined): void {
     one.problem = answer;
     return;
   }
-  const after = answer.after.kind === "state" ? answer.after.state : null;
-  one.attempts.push({ step, before: answer.before, after });
-  if (answer.after.kind !== "state") {
-    one.problem = answer.answer.kind === "done" ? answer.after : answer.answer;
+  const { after } = answer;
+  if (after.kind !== "state" && after.kind !== "keys") {
+    one.attempts.push({ step, before: answer.before, after: null });
+    one.problem = answer.answer.kind === "done" ? after : answer.answer;
     one.is_unknown = true;
     return;
   }
-  one.state = answer.after.state;
+  one.state = after.kind === "state" ? after.state : { ...one.state, ...after.list };
+  one.is_reservation_old = after.kind === "keys";
+  one.attempts.push({ step, before: answer.before, after: one.state });
   one.problem = judge(step, answer, one.state);
 }
 

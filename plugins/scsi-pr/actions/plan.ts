@@ -5,7 +5,7 @@
 import { hostOfKey, printKey } from "../keys.ts";
 import type { PrRefusal, Reservation, ReservationKey, ReservationType } from "../reservable.ts";
 import { heldByAllRegistrants, heldByOneNexusAlone } from "../reservation-type.ts";
-import type { DeviceState, Inspection, PrCommand } from "./job.ts";
+import type { DeviceState, Inspection, PrCommand, ReadBack } from "./job.ts";
 
 /**
  * Why a device is in the way. Besides a device's own refusals: `not-started`, our key or a reservation that has to be there is
@@ -27,6 +27,8 @@ export interface Step {
    * then the refusal of our command is no failure.
    */
   readonly must_succeed: boolean;
+  /** What is read back; all where nothing is said. */
+  readonly read_back?: ReadBack;
   /** True when the command is not even sent where the step before left what this one is for. */
   readonly only_if_needed?: boolean;
   /** What a refusal of this command means here, and what to do, as a clause. */

@@ -81,6 +81,7 @@ function begin(plan: Plan, inspections: Inspections): Running[] {
         steps,
         attempts: [],
         state: inspection.state,
+        is_reservation_old: false,
         problem: null,
         is_through: false,
         is_unknown: false,

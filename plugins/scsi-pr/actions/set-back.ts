@@ -5,20 +5,26 @@ import type { Inspections } from "./plan.ts";
 import type { DeviceTeam } from "./team.ts";
 import { planUndo } from "./undo.ts";
 
-/** A device that could not be read after its last command may be readable again; what it shows then is what there is to undo. */
+/**
+ * A device that could not be read after its last command may be readable again; what it shows then is what there is to undo. Of
+ * one whose keys alone were read, the reservation is read for the report.
+ */
 async function readAgain(team: DeviceTeam, running: readonly Running[]): Promise<void> {
-  const unknown = running.filter((one) => one.is_unknown);
+  const unknown = running.filter((one) => one.is_unknown || one.is_reservation_old);
   const job = { kind: "inspect", capabilities: false, full_status: false } as const;
   const answers = await team.run(unknown.map(({ device }) => ({ device, job })));
   for (const [index, one] of unknown.entries()) {
     const answer = answers[index];
-    const last = one.attempts.pop();
-    assert(last !== undefined, "a device is unknown after an attempt");
     const state = answer?.kind === "inspected" ? answer.state : null;
-    one.attempts.push({ ...last, after: state });
+    if (one.is_unknown) {
+      const last = one.attempts.pop();
+      assert(last !== undefined, "a device is unknown after an attempt");
+      one.attempts.push({ ...last, after: state });
+    }
     if (state === null) continue;
     one.state = state;
     one.is_unknown = false;
+    one.is_reservation_old = false;
   }
 }
 

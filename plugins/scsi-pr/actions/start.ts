@@ -1,7 +1,7 @@
 /** start: our key on every device, and the reservation; nobody else loses what it has. */
 import type { ReservationKey, ReservationType } from "../reservable.ts";
 import { heldByAllRegistrants, heldByOneNexusAlone } from "../reservation-type.ts";
-import type { DeviceState, Inspection } from "./job.ts";
+import type { DeviceState, Inspection, ReadBack } from "./job.ts";
 import {
   admitsRegistrants,
   type DevicePlan,
@@ -56,20 +56,18 @@ function planDevice(request: StartRequest, inspection: Inspection): DevicePlan {
   const { our_key } = request;
   const { transport, state } = inspection;
   const { reservation, keys } = state;
-  const register = registerStep(request);
   if (reservation === null) {
     const detail = `register ${nameKey(our_key)} and reserve ${type}`;
-    return { kind: "go", steps: [register, reserveStep(our_key, type)], detail };
+    return { kind: "go", steps: [registerStep(request, "keys"), reserveStep(our_key, type)], detail };
   }
   const foreign = refuseReservation(request, inspection);
   if (foreign !== null) return foreign;
   const again = keys.includes(our_key) ? "again " : "";
   const detail = `register ${nameKey(our_key)} ${again}under the reservation ${nameReservation(reservation)}`;
   // Registering a key that is there already is no waste: it may be another nexus, say of an earlier boot, that it came through.
-  const steps = [
-    register,
-    ...(admitsRegistrants(type) ? [] : [reserveStep(our_key, type, transport === "nvme")]),
-  ];
+  const steps = admitsRegistrants(type)
+    ? [registerStep(request)]
+    : [registerStep(request), reserveStep(our_key, type, transport === "nvme")];
   return { kind: "go", steps, detail };
 }
 
@@ -120,11 +118,13 @@ function refuseReservation(request: StartRequest, { transport, state }: Inspecti
   return refused("conflict", `${held}; lvmpersist start --removekey takes it from that host`);
 }
 
-export function registerStep({ our_key, aptpl }: StartRequest): Step {
+/** `read_back` "keys" where another step follows in any case and reads all. */
+export function registerStep({ our_key, aptpl }: StartRequest, read_back: ReadBack = "all"): Step {
   return {
     command: { op: "registerAndIgnore", to: our_key, aptpl },
     reached: (state) => state.keys.includes(our_key),
     must_succeed: true,
+    read_back,
   };
 }
 

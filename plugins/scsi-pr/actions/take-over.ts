@@ -117,7 +117,7 @@ function planDevice(
   // PREEMPT moves a reservation that the removed key held. Where that key was only registered, RESERVE is still to be done.
   return {
     kind: "go",
-    steps: [registerStep(request), preempt, reserveStep(our_key, type, moves)],
+    steps: [registerStep(request, "keys"), preempt, reserveStep(our_key, type, moves)],
     detail: `register ${nameKey(our_key)}, preempt and abort ${nameKey(remove_key)}, and hold ${type}`,
   };
 }

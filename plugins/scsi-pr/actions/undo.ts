@@ -2,13 +2,13 @@
 import { assert } from "../../../core/assert.ts";
 import type { ReservationKey } from "../reservable.ts";
 import { heldByAllRegistrants } from "../reservation-type.ts";
-import type { DeviceState, PrCommand } from "./job.ts";
+import type { DeviceState, KeyList, PrCommand } from "./job.ts";
 import { nameKeys, type Step } from "./plan.ts";
 
 /** A step that was sent, and what the device said before (where it was read) and after; null where it could not be read. */
 export interface Attempt {
   readonly step: Step;
-  readonly before: DeviceState | null;
+  readonly before: KeyList | null;
   readonly after: DeviceState | null;
 }
 
@@ -34,8 +34,8 @@ export type FormerKey =
  */
 export function formerKey(
   key: ReservationKey,
-  before: DeviceState,
-  after: DeviceState,
+  before: KeyList,
+  after: KeyList,
   has_paths: boolean,
 ): FormerKey {
   const gained = countOf(key, after) - countOf(key, before);
@@ -50,7 +50,7 @@ export function formerKey(
   return isOursAlone && isOneKey ? { kind: "other", key: first } : { kind: "unknown" };
 }
 
-function countOf(key: ReservationKey, { keys }: DeviceState): number {
+function countOf(key: ReservationKey, { keys }: KeyList): number {
   return keys.filter((known) => known === key).length;
 }
 
@@ -110,7 +110,7 @@ function mayHavePreempted({ step, after }: Attempt): boolean {
 function planPersistence(
   { step: { command }, after }: Attempt,
   former: FormerKey,
-  { before, aptpl }: { before: DeviceState; aptpl: boolean },
+  { before, aptpl }: { before: KeyList; aptpl: boolean },
 ): Step[] {
   assert(command.op === "registerAndIgnore", "the attempt that registered");
   const key = command.to;
@@ -130,7 +130,7 @@ function planPersistence(
 function planRegistration(
   key: ReservationKey,
   former: FormerKey,
-  { before, aptpl }: { before: DeviceState; aptpl: boolean },
+  { before, aptpl }: { before: KeyList; aptpl: boolean },
 ): Step[] {
   if (former.kind !== "none" && former.kind !== "other") return [];
   const to = former.kind === "other" ? former.key : 0n;

@@ -95,7 +95,66 @@ describe("start", () => {
   });
 });
 
+describe("what a start sends to a disk", () => {
+  const LOOK = ["readCapabilities", "readKeys", "readReservation"];
+  const RESERVE = ["reserve", "readKeys", "readReservation"];
+  const commandsOf = (disk: FakeDisk | undefined): string[] =>
+    (disk?.arrivals ?? []).map(({ command }) => command);
+
+  test("is nine commands: the reservation is not read around a registration that a RESERVE follows", async () => {
+    const disks = disksOf(1);
+    await act(disks, A, start(1n));
+    expect(commandsOf(disks[0])).toEqual([...LOOK, "readKeys", "registerAndIgnore", "readKeys", ...RESERVE]);
+  });
+
+  test("reads the reservation as well where registering is the last step", async () => {
+    const disks = disksOf(1);
+    await act(disks, A, start(KEY_A, "sh"));
+    disks[0]?.arrivals.splice(0);
+    const report = await act(disks, B, start(KEY_B, "sh"));
+    expect(commandsOf(disks[0])).toEqual([
+      ...LOOK,
+      "readKeys",
+      "registerAndIgnore",
+      "readKeys",
+      "readReservation",
+    ]);
+    expect(report.devices[0]?.state?.reservation).toEqual({ type: "WEAR", key: 0n });
+  });
+
+  test("reads it as well where the registration did not do what it was sent for, and tells both", async () => {
+    const disks = disksOf(1);
+    const [disk] = disks as [FakeDisk];
+    disk.fault = ({ nexus, command }) => {
+      if (nexus !== "a" || command !== "registerAndIgnore") return null;
+      disk.fault = () => null;
+      const other = disk.device("", ["b"]);
+      other.register({ from: 0n, to: 1n, aptpl: false });
+      other.reserve({ key: 1n, type: "EA" });
+      return { kind: "refuse", refusal: CONFLICT };
+    };
+    const report = await act(disks, A, start(1n));
+    expect(report.devices[0]?.problem?.detail).toContain("it shows 1 key, reserved EA by 0x1");
+  });
+});
+
 describe("a start that fails in the middle", () => {
+  test("reports a reservation that another host took meanwhile, although only keys were read back", async () => {
+    const disks = disksOf(2);
+    const [first, second] = disks as [FakeDisk, FakeDisk];
+    first.device("", ["a"]).register({ from: 0n, to: 1n, aptpl: false });
+    second.fault = ({ nexus, command }) => {
+      if (nexus !== "a" || command !== "registerAndIgnore") return null;
+      const other = first.device("", ["b"]);
+      other.register({ from: 0n, to: 2n, aptpl: false });
+      other.reserve({ key: 2n, type: "WERO" });
+      return { kind: "refuse", refusal: CONFLICT };
+    };
+    const report = await act(disks, A, start(1n));
+    expect(results(report)).toEqual(["untouched", "failed"]);
+    expect(report.devices[0]?.state?.reservation).toEqual({ type: "WERO", key: 2n });
+  });
+
   test("sets back what it did on the other devices", async () => {
     const disks = disksOf(3);
     refuseAt(disks[2] as FakeDisk, "reserve", CONFLICT);
