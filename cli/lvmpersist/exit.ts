@@ -51,6 +51,8 @@ export function exitOf(result: RunResult): number {
     case "denied":
     case "failed":
     case "interrupted":
+    // A device of which something is not proven is left, and then the run is partial.
+    case "unproven":
       return PERSIST_EXIT.failure;
     case "conflict":
     case "unsupported":

@@ -143,6 +143,8 @@ export const LVMPERSIST = defineProgram({
       "Our key and a reservation have to be on every device, else nothing is begun. Success means that the key is on no device " +
         "any more. A key that is registered nowhere is a mistake, exit status 5, unless lvm made it from a host_id and no " +
         "device has a key of that host_id: then another host has removed it, and the status is 0.",
+      "A device that shows the key as gone, but did not answer our command with success, is left, status 9: commands that the other " +
+        "host had sent before may not have ended there.",
     ),
     command(
       "clear",

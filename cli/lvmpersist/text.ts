@@ -100,6 +100,9 @@ export function failureText(command: PersistCommand, group: string, report: RunR
   const failed = devices.filter(({ problem }) => problem !== null).length;
   const changed = devices.filter((device) => device.result === "done" || device.result === "left").length;
   const word = command.kind === "take-over" ? "start" : command.kind;
+  const unproven = devices.filter(({ problem }) => problem?.kind === "unproven").length;
+  if (unproven > 0 && unproven === failed)
+    return `${word} ${group} is not proven on ${unproven} of ${devices.length} devices, see below: the other host may still have commands under way.`;
   const what = `${word} ${group} failed on ${failed} of ${devices.length} devices`;
   if (result === "partial")
     return `${what}, and ${changed} are changed: run it again, or see below what is so.`;

@@ -121,6 +121,18 @@ describe("a run that did not come to its end", () => {
     expect(deviceTable(partial).join("\n")).toMatch(/sdb +failed +\? +\/dev\/sdb does not exist/);
   });
 
+  test("says of a removal whose abort was not answered that this is not proven, and not that it failed", () => {
+    const remove = { kind: "remove", our_key: 1n, remove_key: 2n } as const;
+    const unproven = { kind: "unproven", detail: "no answer; the key 0x2 is gone, and so on" } as const;
+    const devices = [
+      device("/dev/sda", { result: "done" }),
+      device("/dev/sdb", { result: "left", problem: unproven }),
+    ];
+    const report: RunReport = { result: "partial", devices };
+    expect(failureText(remove, "vg0", report)).toContain("remove vg0 is not proven on 1 of 2 devices");
+    expect(deviceTable(report).join("\n")).toMatch(/sdb +left .*no answer; the key 0x2 is gone/);
+  });
+
   test("has a row for each device in JSON, with keys as a list in json_std and one text in json", () => {
     const facts = { command: stop, group: "vg0", exit_status: 9, warnings: [] };
     const [{ device: typed }] = JSON.parse(runJson(partial, facts, "json_std")).report;

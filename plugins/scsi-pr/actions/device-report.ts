@@ -52,16 +52,29 @@ function neverBegun(interruption: string | null): Verdict {
 function resultOf(one: Running, { undone, interruption }: ReportSource): Verdict {
   const stopped: Problem | null =
     interruption === null ? null : { kind: "interrupted", detail: interruption };
-  const problem = one.problem ?? (one.is_through ? null : stopped);
+  const doubt = doubtOf(one);
+  const problem = one.problem ?? (one.is_through ? null : stopped) ?? doubt;
   const own = undone?.get(one.device);
   if (own === undefined) {
-    return { result: problem === null ? "done" : "failed", problem, detail: "" };
+    if (problem === null) return { result: "done", problem, detail: "" };
+    return { result: problem === doubt ? "left" : "failed", problem, detail: "" };
   }
-  const { changed, stays } = own;
+  const { changed } = own;
+  const told = doubt === null || problem === doubt ? "" : doubt.detail;
+  const stays = [own.stays, told].filter((text) => text !== "").join("; ");
   if (stays === "" && one.is_unknown) {
     return { result: "left", problem, detail: "it can't be read, so it is not known what it did" };
   }
   if (stays !== "") return { result: "left", problem, detail: stays };
   if (one.problem !== null) return { result: "failed", problem, detail: "" };
   return { result: changed ? "undone" : "untouched", problem, detail: "" };
+}
+
+/** The removal of a key that shows as gone without the command's having been answered as done. */
+function doubtOf({ unproven, is_unknown, state }: Running): Problem | null {
+  if (unproven === null || is_unknown) return null;
+  const { step, detail } = unproven;
+  const { command } = step;
+  if (command.op === "preempt" && state.keys.includes(command.remove)) return null;
+  return { kind: "unproven", detail: `${detail}; ${step.unproven}` };
 }

@@ -22,6 +22,8 @@ export interface Running {
   /** True when only keys were read since the last registration, so that the reservation in `state` is an older one. */
   is_reservation_old: boolean;
   problem: Problem | null;
+  /** The step whose command was not answered as done, where that leaves something unknown, and what came instead. */
+  unproven: { readonly step: Step; readonly detail: string } | null;
   /** True when all of its steps were gone through, sent or found not to be needed. */
   is_through: boolean;
   /** True when the device could not be read after a command, so that it is not known what it did. */
@@ -69,6 +71,8 @@ function take(one: Running, step: Step, answer: JobAnswer | undefined): void {
     one.problem = answer;
     return;
   }
+  if (step.unproven !== undefined && answer.answer.kind !== "done")
+    one.unproven = { step, detail: answer.answer.detail };
   const { after } = answer;
   if (after.kind !== "state" && after.kind !== "keys") {
     one.attempts.push({ step, before: answer.before, after: null });

@@ -9,10 +9,11 @@ import type { DeviceState, Inspection, PrCommand, ReadBack } from "./job.ts";
 
 /**
  * Why a device is in the way. Besides a device's own refusals: `not-started`, our key or a reservation that has to be there is
- * missing; `not-found`, the key to be removed is registered nowhere; `interrupted`, a person or the system ended the run.
+ * missing; `not-found`, the key to be removed is registered nowhere; `unproven`, the device shows what was wanted, and yet it is not
+ * known whether the other host can do harm no more; `interrupted`, a person or the system ended the run.
  */
 export interface Problem {
-  readonly kind: PrRefusal["kind"] | "not-started" | "not-found" | "interrupted";
+  readonly kind: PrRefusal["kind"] | "not-started" | "not-found" | "unproven" | "interrupted";
   /** A sentence; the device's name is in front of it wherever it is shown. */
   readonly detail: string;
 }
@@ -33,6 +34,11 @@ export interface Step {
   readonly only_if_needed?: boolean;
   /** What a refusal of this command means here, and what to do, as a clause. */
   readonly if_refused?: string;
+  /**
+   * What is not known when the device shows what was wanted and the command was not answered as done, as a clause. The run goes on,
+   * and the device is reported as left.
+   */
+  readonly unproven?: string;
 }
 
 export type DevicePlan =
@@ -82,6 +88,14 @@ export function nameKey(key: ReservationKey): string {
   if (owner === null) return printKey(key);
   const generation = owner.generation === 0 ? "" : `, generation ${owner.generation}`;
   return `${printKey(key)} (host_id ${owner.host_id}${generation})`;
+}
+
+/**
+ * What is not known when a key is gone and our PREEMPT AND ABORT was not answered as done: the answer may have been lost while the
+ * device still ends the host's commands, or another host's command was faster, whose end we don't see.
+ */
+export function abortUnproven(remove: ReservationKey): string {
+  return `the key ${nameKey(remove)} is gone, and it is not known whether its host's commands under way have ended`;
 }
 
 /** "WE by 0x1", or "WEAR", where all registrants hold it. */

@@ -4,6 +4,7 @@ import type { ReservationKey } from "../reservable.ts";
 import { heldByAllRegistrants } from "../reservation-type.ts";
 import type { Inspection } from "./job.ts";
 import {
+  abortUnproven,
   type DevicePlan,
   type Inspections,
   nameKey,
@@ -81,6 +82,7 @@ function planDevice({ our_key, remove_key }: RemoveRequest, { state }: Inspectio
           after.reservation?.type === type &&
           (heldByAllRegistrants(type) || after.reservation.key !== remove_key),
         must_succeed: false,
+        unproven: abortUnproven(remove_key),
       },
     ],
     detail: `preempt and abort ${nameKey(remove_key)} under ${type}`,

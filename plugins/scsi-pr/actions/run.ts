@@ -83,6 +83,7 @@ function begin(plan: Plan, inspections: Inspections): Running[] {
         state: inspection.state,
         is_reservation_old: false,
         problem: null,
+        unproven: null,
         is_through: false,
         is_unknown: false,
       } as Running,

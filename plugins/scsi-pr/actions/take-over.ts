@@ -3,6 +3,7 @@ import type { ReservationKey } from "../reservable.ts";
 import { heldByAllRegistrants } from "../reservation-type.ts";
 import type { Inspection } from "./job.ts";
 import {
+  abortUnproven,
   admitsRegistrants,
   type DevicePlan,
   type Inspections,
@@ -112,6 +113,7 @@ function planDevice(
     command: { op: "preempt", key: our_key, remove: remove_key, type, abort: true },
     reached: (after: Inspection["state"]) => !after.keys.includes(remove_key) && after.keys.includes(our_key),
     must_succeed: false,
+    unproven: abortUnproven(remove_key),
   } as const;
   const moves = admitsRegistrants(type) || holder === remove_key || inspection.transport === "nvme";
   // PREEMPT moves a reservation that the removed key held. Where that key was only registered, RESERVE is still to be done.

@@ -69,7 +69,9 @@ export function planUndo(
       stays:
         preempted.after === null
           ? "it can't be read, so it is not known whether the other host's key was removed"
-          : "what was removed can't be given back, so our registration stays with it",
+          : attempts.some(({ step }) => step.command.op === "registerAndIgnore")
+            ? "what was removed can't be given back, so our registration stays with it"
+            : "what was removed can't be given back",
     };
   }
   const registered = attempts.find(({ step }) => step.command.op === "registerAndIgnore");

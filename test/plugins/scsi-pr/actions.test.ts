@@ -360,6 +360,29 @@ describe("start --removekey", () => {
   });
 });
 
+describe("a take-over whose abort was not answered with success", () => {
+  test("goes on to reserve, and says that the other host's commands may not have ended", async () => {
+    const disks = disksOf(2);
+    for (const disk of disks) disk.device("", ["b"]).register({ from: 0n, to: KEY_B, aptpl: false });
+    refuseAt(disks[1] as FakeDisk, "preempt", GONE, { loses_answer: true });
+    const report = await act(disks, A, takeOver(KEY_A, KEY_B));
+    expect(prints(disks)).toEqual(Array(2).fill("a:0x1000000000010001 | WE a"));
+    expect(results(report)).toEqual(["done", "left"]);
+    expect(report.devices[1]?.problem?.kind).toBe("unproven");
+    expect(report.result).toBe("partial");
+  });
+
+  test("says so also where another device fails afterwards", async () => {
+    const disks = disksOf(2);
+    for (const disk of disks) disk.device("", ["b"]).register({ from: 0n, to: KEY_B, aptpl: false });
+    refuseAt(disks[0] as FakeDisk, "preempt", GONE, { loses_answer: true });
+    refuseAt(disks[1] as FakeDisk, "reserve", CONFLICT);
+    const report = await act(disks, A, takeOver(KEY_A, KEY_B));
+    expect(results(report)).toEqual(["left", "left"]);
+    expect(report.devices[0]?.problem?.kind).toBe("unproven");
+  });
+});
+
 describe("stop", () => {
   test("unregisters, and the reservation goes with the last registration", async () => {
     const disks = disksOf(2);
@@ -436,7 +459,7 @@ describe("remove", () => {
     expect(report.result).toBe("done");
   });
 
-  test("succeeds when another survivor removes the key in the same moment", async () => {
+  test("does not claim an end of the other host's commands when another survivor removes the key in the same moment", async () => {
     const disks = await shared();
     const [first] = disks as [FakeDisk];
     await act(disks, C, start(KEY_C, "sh"));
@@ -446,7 +469,28 @@ describe("remove", () => {
       first.device("", ["c"]).preempt({ key: KEY_C, remove: KEY_B, type: "WEAR", abort: true });
       return null;
     };
-    expect((await act(disks, A, remove(KEY_A, KEY_B))).result).toBe("done");
+    const report = await act(disks, A, remove(KEY_A, KEY_B));
+    expect(results(report)).toEqual(["left", "done"]);
+    expect(report.devices[0]?.problem).toEqual({
+      kind: "unproven",
+      detail:
+        "/dev/disk0: reservation conflict; the key 0x1000000000010002 (host_id 2, generation 1) is gone, and it is not known whether its host's commands under way have ended",
+    });
+    expect(report.result).toBe("partial");
+  });
+
+  test("is left on a device that shows the key as gone and did not answer the abort with success", async () => {
+    for (const refusal of [GONE, CONFLICT, { kind: "failed", detail: "aborted command" } as const]) {
+      const disks = await shared();
+      refuseAt(disks[1] as FakeDisk, "preempt", refusal, { loses_answer: true });
+      const report = await act(disks, A, remove(KEY_A, KEY_B));
+      expect(disks[1]?.print()).not.toContain("b:");
+      expect(results(report)).toEqual(["done", "left"]);
+      expect(report.devices[1]?.problem).toMatchObject({
+        kind: "unproven",
+        detail: expect.stringContaining("not known whether its host's commands under way have ended"),
+      });
+    }
   });
 
   test("touches nothing unless we are started on every device", async () => {
