@@ -162,6 +162,13 @@ export const DEADLINES = {
   lvmpersist_ms: 75_000,
   /** A fence or a start at the reservations: some runs of lvmpersist, about a second each, and none after one that hit its own deadline. */
   reservation_call_ms: 100_000,
+  /**
+   * How long a failed host's commands get to end after its key was seen to be gone, when no PREEMPT AND ABORT of ours has said that they
+   * have: as long as another host's may take (pr_abort_ms), after which its kernel aborts it and with it whatever it waited for.
+   */
+  fence_settle_ms: 60_000,
+  /** How often the locks are asked for meanwhile: a survivor that was faster has declared the host dead within seconds. */
+  fence_look_ms: 1000,
   /** After the failed removal of a failed host's key nobody tries again for this long, then for twice as long and so on, */
   fence_again_first_ms: 5000,
   /** up to this: a VG whose storage can't be written needs a person, who then does not want to wait for long. */

@@ -32,7 +32,7 @@ export function waitReason(waiter: WaiterRow, locks: readonly LockRow[]): string
   }
   if (waiter.waits_for === "fence") {
     const life = `host_id ${waiter.fence_host_id} (generation ${waiter.fence_generation})`;
-    return `${life} holds it and has failed; its reservation key is being removed`;
+    return `${life} holds it and has failed; it is being cut off`;
   }
   if (waiter.waits_for === "manager") return "the lock manager is being asked";
   const holders = locks.filter((lock) => isSameResource(lock, waiter));

@@ -105,9 +105,11 @@ export type AskTarget =
 /**
  * Work on this host's persistent reservations of a VG's devices, which the shell has done by another program. `checkKey`: our key,
  * of whatever generation, is registered on every PV. `correctKey`: the key of our present generation is registered on every PV, in
- * place of one of an earlier generation. `removeKey`: another host's key is on no PV any more, by what the PVs say afterwards.
+ * place of one of an earlier generation. `removeKey`: another host's key is on no PV any more, by what the PVs say afterwards; the
+ * answer has `aborted`, true when every PV has also told us that the commands of that host have ended, and else `detail` says why not.
+ * `checkRemoved`: the key of a host is still on no PV, and nothing is done about it.
  */
-export type ReservationMethod = "checkKey" | "correctKey" | "removeKey";
+export type ReservationMethod = "checkKey" | "correctKey" | "removeKey" | "checkRemoved";
 
 /** A host in one of its lives: the generation counts how often it has joined the lockspace. */
 export interface HostLife {
@@ -115,7 +117,7 @@ export interface HostLife {
   readonly generation: number;
 }
 
-/** Answered like an Ask, with a plain `done` or a Refused whose detail says what is so on which device. */
+/** Answered like an Ask, with `done` or a Refused whose detail says what is so on which device. */
 export interface AskReservations {
   readonly kind: "ask-reservations";
   readonly call_id: number;
@@ -123,7 +125,7 @@ export interface AskReservations {
   readonly vg_name: string;
   readonly vg_uuid: string;
   readonly own: HostLife;
-  /** Whose key goes; null unless the method is removeKey. */
+  /** Whose key goes or has gone; null unless the method is about another host's key. */
   readonly removed: HostLife | null;
 }
 
@@ -235,7 +237,7 @@ export interface LockRefusal {
 export interface FenceView extends HostLife {
   /** "removed" also means that the lock manager was told that the host is dead. */
   readonly state: "waiting" | "removed" | "failed";
-  /** Why it failed; "" otherwise. */
+  /** Why it failed, or what it waits for after the key has gone; "" otherwise. */
   readonly detail: string;
   readonly attempts: number;
   /** When it came into its state. */

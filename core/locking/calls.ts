@@ -52,6 +52,7 @@ const DEADLINE_MS: Readonly<Record<LockspaceMethod | ManagerMethod | Reservation
   checkKey: DEADLINES.reservation_call_ms,
   correctKey: DEADLINES.reservation_call_ms,
   removeKey: DEADLINES.reservation_call_ms,
+  checkRemoved: DEADLINES.reservation_call_ms,
 };
 
 /** Which of the manager's own times a call on a lockspace has; what it does not take from its timing is left out. */

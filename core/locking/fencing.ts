@@ -3,13 +3,17 @@
  * PV, so that it can write no more, then the lock manager is told that it is dead, then the lock is asked for again. Requests
  * wait for that where they are, at the head of their queues. A removal that fails is told to all who wait, and a later request
  * tries again.
+ *
+ * A host that has no key can write no more, but what it had sent before may still be on its way inside a device. Only our own PREEMPT
+ * AND ABORT that a device has answered with success says that this has ended. Without that on every PV (another survivor was faster,
+ * an answer was lost) the host gets some time, and its locks are asked for meanwhile: who was faster may have declared it dead.
  */
 import type { Refused } from "../../plugins/contract.ts";
 import { assert } from "../assert.ts";
 import { DEADLINES } from "../deadlines.ts";
 import { LIMITS } from "../limits.ts";
 import type { ManagerAnswer } from "./api.ts";
-import { askLockspace, askReservations } from "./calls.ts";
+import { askLockspace, askReservations, resultFlag, resultString } from "./calls.ts";
 import { noteIncident } from "./incidents.ts";
 import { refuseHead } from "./lock.ts";
 import { log } from "./replies.ts";
@@ -64,6 +68,7 @@ function makeFence(state: State, lockspace: Lockspace, host_id: number, generati
     detail: "",
     attempts: 0,
     since_ms: state.now_ms,
+    gone_since_ms: -1,
     again_at_ms: 0,
     call: null,
     waiting: new Map(),
@@ -96,17 +101,76 @@ function keyRemoved(state: State, call: PendingCall, answer: ManagerAnswer): voi
   if (answer.kind === "refused") {
     // A late one was given up for failed already.
     if (!call.late) failed(state, fence, answer.detail === "" ? answer.code : answer.detail);
-  } else if (lockspace.stop_wanted || lockspace.killed || lockspace.leaving) {
-    // Nobody waits any more, and a VG that is stopped all the same not will find the key gone the next time.
-    enterState(state, fence, "failed", "the VG was being stopped");
-    letGo(fence);
+  } else if (isEnding(lockspace)) {
+    ended(state, fence);
+  } else if (resultFlag(answer, "aborted")) {
+    tellManager(state, fence);
   } else {
-    enterState(state, fence, "telling");
-    const { host_id, generation } = fence;
-    fence.call = askLockspace(state, lockspace, "setHostDead", { host_id, generation }, managerTold, {
-      fence,
-    });
+    beginSettling(state, fence, resultString(answer, "detail"));
   }
+}
+
+function isEnding({ stop_wanted, killed, leaving }: Lockspace): boolean {
+  return stop_wanted || killed || leaving;
+}
+
+/** Nobody waits any more, and a VG that is stopped all the same not will find the key gone the next time. */
+function ended(state: State, fence: Fence): void {
+  enterState(state, fence, "failed", "the VG was being stopped");
+  letGo(fence);
+}
+
+function beginSettling(state: State, fence: Fence, why: string): void {
+  if (fence.gone_since_ms < 0) fence.gone_since_ms = state.now_ms;
+  const wait_s = DEADLINES.fence_settle_ms / 1000;
+  const detail =
+    `its key is gone, but it is not known whether its commands under way have ended, which is waited for ${wait_s} s: ` +
+    (why === "" ? "no abort of ours was answered" : why);
+  enterState(state, fence, "settling", detail);
+  log(state, "warning", `${nameOf(fence)}: ${detail}`);
+  lookAgain(state, fence);
+}
+
+/** The next look at a fence that settles: soon, for a lock that another survivor has made free, and at the end of its time. */
+function lookAgain(state: State, fence: Fence): void {
+  const end_ms = fence.gone_since_ms + DEADLINES.fence_settle_ms;
+  const at_ms = Math.min(state.now_ms + DEADLINES.fence_look_ms, end_ms);
+  state.timers.push({ at_ms, kind: "fence", fence });
+}
+
+/** A fence that settles is looked at: its locks are asked for, or its time is over and the PVs are read once more. */
+export function fenceDue(state: State, fence: Fence): void {
+  if (fence.state !== "settling") return;
+  const { lockspace, host_id, generation } = fence;
+  if (isEnding(lockspace)) {
+    ended(state, fence);
+  } else if (state.now_ms < fence.gone_since_ms + DEADLINES.fence_settle_ms) {
+    lookAgain(state, fence);
+    askForLocks(state, fence);
+  } else {
+    enterState(state, fence, "checking", fence.detail);
+    const removed = { host_id, generation };
+    fence.call = askReservations(state, lockspace, "checkRemoved", removed, stillRemoved, { fence });
+  }
+}
+
+function stillRemoved(state: State, call: PendingCall, answer: ManagerAnswer): void {
+  const { fence } = call;
+  assert(fence !== null, "a look at the PVs has its fence");
+  fence.call = null;
+  if (answer.kind === "refused") {
+    if (!call.late) failed(state, fence, answer.detail === "" ? answer.code : answer.detail);
+  } else if (isEnding(fence.lockspace)) {
+    ended(state, fence);
+  } else {
+    tellManager(state, fence);
+  }
+}
+
+function tellManager(state: State, fence: Fence): void {
+  enterState(state, fence, "telling");
+  const { lockspace, host_id, generation } = fence;
+  fence.call = askLockspace(state, lockspace, "setHostDead", { host_id, generation }, managerTold, { fence });
 }
 
 function managerTold(state: State, call: PendingCall, answer: ManagerAnswer): void {
@@ -121,6 +185,11 @@ function managerTold(state: State, call: PendingCall, answer: ManagerAnswer): vo
   }
   enterState(state, fence, "removed");
   log(state, "warning", `${nameOf(fence)} is cut off: its key is on no PV any more, and its locks are free`);
+  askForLocks(state, fence);
+}
+
+/** All who wait ask the lock manager again, now. Whoever is refused as before comes back to the fence. */
+function askForLocks(state: State, fence: Fence): void {
   for (const resource of letGo(fence)) {
     resource.retry_at_ms = 0;
     resource.retry_delay_ms = 0;
@@ -138,6 +207,8 @@ export function fenceLate(state: State, { fence }: PendingCall): void {
 
 function failed(state: State, fence: Fence, detail: string): void {
   enterState(state, fence, "failed", detail);
+  // The next attempt has to see the key gone for as long again: what made this one fail may have brought it back.
+  fence.gone_since_ms = -1;
   fence.again_at_ms = state.now_ms + pause_ms(fence.attempts);
   const text = failureText(fence);
   noteIncident(state, fence.lockspace.identity.vg_name, "EAGAIN", text);

@@ -6,6 +6,7 @@ import type { Effect, Locking, LockingEvent, LockingOptions } from "./api.ts";
 import { createCallTable } from "./call-table.ts";
 import { answerCall } from "./calls.ts";
 import { checkState } from "./check.ts";
+import { fenceDue } from "./fencing.ts";
 import { noteIncident } from "./incidents.ts";
 import { findLateCalls } from "./late.ts";
 import { abandon, boundWait } from "./lock.ts";
@@ -155,6 +156,9 @@ function runTimers(state: State): void {
     switch (due.kind) {
       case "retry":
         settle(state, due.resource);
+        break;
+      case "fence":
+        fenceDue(state, due.fence);
         break;
       case "unlock-again":
         releaseAgain(state, due.lock, due.attempt);

@@ -133,11 +133,14 @@ export interface Fence {
   readonly lockspace: Lockspace;
   readonly host_id: number;
   readonly generation: number;
-  state: "removing" | "telling" | "removed" | "failed";
-  /** Why the last attempt failed. */
+  /** "settling": the key is gone, and what the host had sent before gets time to end. "checking": that time is over. */
+  state: "removing" | "settling" | "checking" | "telling" | "removed" | "failed";
+  /** Why the last attempt failed, or why there is something to wait for. */
   detail: string;
   attempts: number;
   since_ms: number;
+  /** When the key was first seen to be on no PV without our knowing that the host's commands have ended; -1 while it was not. */
+  gone_since_ms: number;
   /** Not before this time is a failed removal tried again. */
   again_at_ms: number;
   /** The attempt under way, also one that is late; a new one waits for its end. */

@@ -1,8 +1,9 @@
 /** Timers as data: a binary heap of (time, what). A timer that no longer applies is ignored when it comes up. */
-import type { Lock, Resource, Waiter } from "./state.ts";
+import type { Fence, Lock, Resource, Waiter } from "./state.ts";
 
 export type Timer =
   | { readonly at_ms: number; readonly kind: "retry"; readonly resource: Resource }
+  | { readonly at_ms: number; readonly kind: "fence"; readonly fence: Fence }
   | { readonly at_ms: number; readonly kind: "wait-limit"; readonly waiter: Waiter }
   | { readonly at_ms: number; readonly kind: "unlock-again"; readonly lock: Lock; readonly attempt: number };
 

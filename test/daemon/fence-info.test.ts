@@ -3,7 +3,7 @@ import { compatibleLines } from "../../cli/lvmlockctl/raw-lines.ts";
 import { parseReport } from "../../cli/lvmlockctl/report-schema.ts";
 import { infoJson } from "../../core/daemon/info/json.ts";
 import { infoText } from "../../core/daemon/info/text.ts";
-import { FENCING, refused } from "../locking/manager.ts";
+import { cutOff, FENCING, refused } from "../locking/manager.ts";
 import { makeRig } from "../locking/rig.ts";
 
 const PERSIST = "2.0.0:lvmlock:persist:notimeout";
@@ -13,7 +13,7 @@ function afterFences() {
   const rig = makeRig({ managers: { sanlock: FENCING }, lock_type: "sanlock" });
   rig.startVg("vg", { vg_lock_args: PERSIST });
   for (const [host_id, outcome] of [
-    [5, { kind: "done" } as const],
+    [5, cutOff()],
     [6, refused("EAGAIN")],
     [7, null],
   ] as const) {

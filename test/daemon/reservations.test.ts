@@ -30,6 +30,7 @@ const pv = (device: string, keys: readonly bigint[], more: Partial<PvState> = {}
   keys,
   reservation: "WEAR",
   ptpl: false,
+  result: "",
   ...more,
 });
 
@@ -66,8 +67,14 @@ function playedPvs(
         (keys) => [...keys.filter((key) => !through(key)), option("--ourkey")],
         words.includes("--ptpl"),
       );
-    if (words[0] === "remove") change(named, (keys) => keys.filter((key) => key !== option("--removekey")));
-    return { kind: "pvs", exit_status: 0, pvs: [...pvs] };
+    const gone = words[0] === "remove" ? option("--removekey") : 0n;
+    const told = pvs.map(({ keys }) => (keys.includes(gone) ? "done" : "nothing"));
+    if (words[0] === "remove") change(named, (keys) => keys.filter((key) => key !== gone));
+    return {
+      kind: "pvs",
+      exit_status: 0,
+      pvs: pvs.map((state, index) => ({ ...state, result: told[index] ?? "" })),
+    };
   };
   return { run, commands };
 }
@@ -97,16 +104,46 @@ function ask(
 describe("removing a failed host's key", () => {
   test("runs lvmpersist remove, and believes the PVs when they are read again", async () => {
     const { run, commands } = playedPvs([pv("/dev/sdb", [OWN_KEY, OTHER_KEY])]);
-    expect(await ask(run, {})).toEqual({ kind: "done" });
+    expect(await ask(run, {})).toEqual({ kind: "done", aborted: true, detail: "" });
     expect(commands).toEqual([
       `remove --vg vg --ourkey ${printKey(OWN_KEY)} --removekey ${printKey(OTHER_KEY)}`,
       "read --vg vg",
     ]);
   });
 
-  test("is done when another host was faster", async () => {
-    const { run } = playedPvs([pv("/dev/sdb", [OWN_KEY])]);
-    expect(await ask(run, {})).toEqual({ kind: "done" });
+  test("is done without knowing of the host's commands when another host was faster, even on one PV", async () => {
+    const { run } = playedPvs([pv("/dev/sdb", [OWN_KEY]), pv("/dev/sdc", [OWN_KEY, OTHER_KEY])]);
+    expect(await ask(run, {})).toEqual({
+      kind: "done",
+      aborted: false,
+      detail: "/dev/sdb: its key was gone before we came to remove it",
+    });
+  });
+
+  test("is done without knowing of the host's commands when the abort of a PV was not answered, or not told of", async () => {
+    const unanswered = { result: "left", problem: "/dev/sdb: no answer; the key is gone" };
+    for (const [told, detail] of [
+      [[pv("/dev/sdb", [OWN_KEY], unanswered)], "/dev/sdb: no answer; the key is gone"],
+      [[pv("/dev/sdb", [OWN_KEY])], "/dev/sdb: no abort of ours was answered"],
+      [[pv("/dev/sdc", [OWN_KEY], { result: "done" })], "/dev/sdb: no abort of ours was answered"],
+    ] as const) {
+      const { run } = playedPvs([pv("/dev/sdb", [OWN_KEY])], (words) =>
+        words[0] === "remove" ? { kind: "pvs", exit_status: 9, pvs: told } : null,
+      );
+      expect(await ask(run, {})).toEqual({ kind: "done", aborted: false, detail });
+    }
+  });
+
+  test("is looked at once more by reading alone, and a key that is back is told", async () => {
+    const again = { method: "checkRemoved" } as const;
+    const { run, commands } = playedPvs([pv("/dev/sdb", [OWN_KEY])]);
+    expect(await ask(run, again)).toEqual({ kind: "done" });
+    expect(commands).toEqual(["read --vg vg"]);
+    const back = playedPvs([pv("/dev/sdb", [OWN_KEY, OTHER_KEY])]);
+    expect(await ask(back.run, again)).toMatchObject({
+      code: "EAGAIN",
+      detail: "/dev/sdb: its key 0x1000000000030005 of generation 3 is still registered",
+    });
   });
 
   test("is not done when lvmpersist says so but a PV still has the key", async () => {
@@ -357,12 +394,13 @@ describe("lvmpersist's report", () => {
     keys: ["0x1000000000070001"],
     reservation: "WEAR",
     ptpl: 1,
+    result: "done",
   };
   const json = (device: unknown) => JSON.stringify({ report: [{ run: [{}], device, registration: [] }] });
 
   test("is read as it is written", () => {
     expect(readDeviceRows(json([{ ...row, detail: "" }]))).toEqual([
-      { device: "/dev/sdb", problem: "", keys: [OWN_KEY], reservation: "WEAR", ptpl: true },
+      { device: "/dev/sdb", problem: "", keys: [OWN_KEY], reservation: "WEAR", ptpl: true, result: "done" },
     ]);
   });
 

@@ -3,7 +3,7 @@ import { DEADLINES } from "../../core/deadlines.ts";
 import { wireResult } from "../../core/errors.ts";
 import { LIMITS } from "../../core/limits.ts";
 import type { Refused } from "../../plugins/contract.ts";
-import { argsOf, DLM, done, FENCING, granted, refused, SANLOCK } from "./manager.ts";
+import { argsOf, cutOff, DLM, done, FENCING, granted, refused, SANLOCK } from "./manager.ts";
 import { makeRig, type Rig, type RigOptions } from "./rig.ts";
 
 const EAGAIN = wireResult("EAGAIN");
@@ -70,7 +70,7 @@ describe("a lock whose owner has failed", () => {
       { waits_for: "fence", fence: { host_id: 5, generation: 3 } },
     ]);
     expect(fences(rig)).toMatchObject([{ state: "waiting" }]);
-    rig.answerKeys(done());
+    rig.answerKeys(cutOff());
     expect([a.result(), b.waits()]).toEqual([0, true]);
   });
 
@@ -96,7 +96,7 @@ describe("a lock whose owner has failed", () => {
       expect(client.lv(lv, "sh")).toBeNull();
       return client;
     });
-    rig.answerKeys(done());
+    rig.answerKeys(cutOff());
     expect(clients.map((client) => client.result())).toEqual([0, 0, 0, 0]);
     expect(removals(rig).length).toBe(1);
   });
@@ -170,7 +170,7 @@ describe("a removal that fails", () => {
     expect(d.lv("lv1", "ex")).toBe(EAGAIN);
     rig.advance(DEADLINES.fence_again_first_ms);
     expect(d.lv("lv1", "ex")).toBeNull();
-    rig.answerKeys(done());
+    rig.answerKeys(cutOff());
     expect(d.result()).toBe(0);
     expect(removals(rig).length).toBe(3);
     expect(fences(rig)).toMatchObject([{ state: "removed", attempts: 3 }]);
@@ -196,7 +196,7 @@ describe("a removal that fails", () => {
     rig.advance(DEADLINES.fence_again_max_ms);
     expect(a.lv("lv1", "ex")).toBe(EAGAIN);
     expect(removals(rig).length).toBe(1);
-    rig.answerKeys(done());
+    rig.answerKeys(cutOff());
     expect(fences(rig)).toMatchObject([{ state: "removed" }]);
     expect(a.lv("lv1", "ex")).toBe(0);
   });
@@ -210,6 +210,95 @@ describe("a removal that fails", () => {
     const told = rig.core.incidents().length;
     rig.answerKeys(refused("ELMERR"));
     expect(rig.core.incidents().length).toBe(told);
+  });
+});
+
+describe("a key that is gone without our knowing that its host's commands have ended", () => {
+  const WHY = "/dev/sdb: its key was gone before we came to remove it";
+  const gone = { kind: "done", aborted: false, detail: WHY } as const;
+
+  /** A client waits for "lv1", whose owner's key was found to be gone. */
+  function settling() {
+    const rig = started();
+    failingOwner(rig);
+    rig.scriptKeys((ask) => (ask.method === "removeKey" ? gone : done()));
+    const a = rig.client();
+    expect(a.lv("lv1", "ex")).toBeNull();
+    return { rig, a };
+  }
+
+  test("is not reported as the host's death before its time is over and the PVs were read once more", () => {
+    const { rig, a } = settling();
+    rig.advance(DEADLINES.fence_settle_ms - 1);
+    expect([a.waits(), rig.calls("setHostDead").length]).toEqual([true, 0]);
+    rig.scriptKeys(() => null);
+    rig.advance(1);
+    expect(rig.keyCalls().at(-1)).toMatchObject({
+      method: "checkRemoved",
+      removed: { host_id: 5, generation: 3 },
+    });
+    expect(rig.calls("setHostDead")).toEqual([]);
+    rig.answerKeys(done());
+    expect([a.result(), removals(rig).length]).toEqual([0, 1]);
+    expect(fences(rig)).toMatchObject([{ state: "removed", detail: "" }]);
+  });
+
+  test("is a wait with a reason that everybody can see", () => {
+    const { rig } = settling();
+    rig.advance(DEADLINES.fence_settle_ms / 2);
+    expect(fences(rig)).toMatchObject([{ state: "waiting", detail: expect.stringContaining(WHY) }]);
+    expect(rig.resource("lv1")?.waiters).toMatchObject([{ waits_for: "fence", fence: { host_id: 5 } }]);
+    expect(rig.logs().join("\n")).toContain(WHY);
+  });
+
+  test("does not keep a lock from being had as soon as another survivor has made it free", () => {
+    const { rig, a } = settling();
+    rig.advance(5000);
+    expect(a.waits()).toBe(true);
+    rig.script("lock", () => granted());
+    rig.advance(DEADLINES.fence_look_ms);
+    expect([a.result(), rig.calls("setHostDead").length]).toEqual([0, 0]);
+  });
+
+  test("is one wait for all of its locks, also for requests that come later", () => {
+    const { rig, a } = settling();
+    rig.advance(DEADLINES.fence_settle_ms - 10_000);
+    const b = rig.client();
+    expect(b.lv("lv2", "sh")).toBeNull();
+    rig.advance(10_000);
+    expect([a.result(), b.result(), removals(rig).length]).toEqual([0, 0, 1]);
+  });
+
+  test("that is back afterwards is a failure, and has to be gone for as long again", () => {
+    const { rig, a } = settling();
+    rig.scriptKeys(() => ({ ...(refused("EAGAIN") as Refused), detail: "it is still registered" }));
+    rig.advance(DEADLINES.fence_settle_ms);
+    expect(a.result()).toBe(EAGAIN);
+    expect(fences(rig)).toMatchObject([{ state: "failed", detail: "it is still registered" }]);
+    rig.scriptKeys((ask) => (ask.method === "removeKey" ? gone : done()));
+    rig.advance(DEADLINES.fence_again_first_ms);
+    expect(a.lv("lv1", "ex")).toBeNull();
+    rig.advance(DEADLINES.fence_settle_ms - 1);
+    expect(a.waits()).toBe(true);
+    rig.advance(1);
+    expect(a.result()).toBe(0);
+  });
+
+  test("is not waited for by a stop, and nobody is declared dead after it", () => {
+    const { rig, a } = settling();
+    expect(rig.client().ask("stop_vg", { vg_name: "vg" })).toBe(0);
+    expect(a.result()).toBe(wireResult("ECANCELED"));
+    rig.advance(2 * DEADLINES.fence_settle_ms);
+    expect(rig.calls("setHostDead")).toEqual([]);
+    expect(rig.core.nextWakeup_ms()).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test("is waited for also where lvmpersist says nothing of aborts", () => {
+    const rig = started();
+    failingOwner(rig);
+    rig.scriptKeys(() => done());
+    expect(rig.client().lv("lv1", "ex")).toBeNull();
+    expect(rig.calls("setHostDead")).toEqual([]);
   });
 });
 
@@ -284,7 +373,7 @@ describe("while a key is being removed", () => {
     a.close();
     const b = rig.client();
     expect(b.lv("lv1", "sh")).toBeNull();
-    rig.answerKeys(done());
+    rig.answerKeys(cutOff());
     expect(b.result()).toBe(0);
     expect(removals(rig).length).toBe(1);
   });
@@ -293,7 +382,7 @@ describe("while a key is being removed", () => {
     const { rig, a } = underWay();
     expect(rig.client().ask("stop_vg", { vg_name: "vg" })).toBe(0);
     expect(a.result()).toBe(wireResult("ECANCELED"));
-    rig.answerKeys(done());
+    rig.answerKeys(cutOff());
     expect(rig.calls("setHostDead")).toEqual([]);
   });
 
@@ -302,10 +391,10 @@ describe("while a key is being removed", () => {
     const b = rig.client();
     rig.hold("leave");
     expect(b.ask("stop_vg", { vg_name: "vg" })).toBeNull();
-    rig.answerKeys(done());
+    rig.answerKeys(cutOff());
     rig.answer(refused("EBUSY"));
     expect(b.result()).toBe(wireResult("EBUSY"));
-    rig.scriptKeys(() => done());
+    rig.scriptKeys(() => cutOff());
     expect(b.lv("lv1", "ex")).toBe(0);
     expect(removals(rig).length).toBe(2);
   });
@@ -314,7 +403,7 @@ describe("while a key is being removed", () => {
     const { rig, a } = underWay();
     rig.handle({ kind: "lockspace-lost", lockspace_name: "lvm_vg", reason: "gone" });
     expect(a.result()).toBe(wireResult("EVGKILLED"));
-    rig.answerKeys(done());
+    rig.answerKeys(cutOff());
     expect(rig.newCalls()).toEqual([]);
   });
 

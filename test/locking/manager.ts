@@ -47,6 +47,11 @@ export function done(results: Readonly<Record<string, unknown>> = {}): ManagerAn
   return { kind: "done", lm_result: 0, ...results };
 }
 
+/** The answer to the removal of a key that is gone everywhere, by aborts that every PV has answered with success. */
+export function cutOff(): ManagerAnswer {
+  return { kind: "done", aborted: true, detail: "" };
+}
+
 export function granted(value_block: ValueBlock | null = null): ManagerAnswer {
   return done({ value_block, adopted: false });
 }

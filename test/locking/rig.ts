@@ -20,7 +20,7 @@ import type {
 import { createLocking } from "../../core/locking/locking.ts";
 import type { Reply, RequestName, RequestOptions, WireMode } from "../../core/wire/message.ts";
 import type { LockType } from "../../plugins/contract.ts";
-import { argsOf, DLM, defaultAnswer, done, type Method, SANLOCK, type Script } from "./manager.ts";
+import { argsOf, cutOff, DLM, defaultAnswer, type Method, SANLOCK, type Script } from "./manager.ts";
 import { makeRequest, type RequestFields } from "./request.ts";
 
 export type NormalReply = Extract<Reply, { shape: "normal" }>;
@@ -112,7 +112,7 @@ export function makeRig(options: RigOptions = {}): Rig {
   const asked: Ask[] = [];
   const keyCalls: AskReservations[] = [];
   const openKeyCalls: AskReservations[] = [];
-  let scriptOfKeys: (ask: AskReservations) => ManagerAnswer | null = () => done();
+  let scriptOfKeys: (ask: AskReservations) => ManagerAnswer | null = () => cutOff();
   const devices = new Map<string, "active" | "inactive" | "unknown">();
   const clients = new Map<number, { unread: Reply[]; outstanding: boolean }>();
   let now_ms = 1000;

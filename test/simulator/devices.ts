@@ -1,8 +1,10 @@
 /**
  * The reservation keys on the PVs of the VGs, and the lvmpersist of every host. It does what the daemon's shell does for the core:
  * a key is gone when every PV says so, and a host in another generation is another matter. It insists on what a fence must
- * never be: of oneself, of somebody who lives, twice at a time, or again after it has succeeded.
+ * never be: of oneself, of somebody who lives, twice at a time, or again after it has succeeded; nor is it over before the host's
+ * commands are, which only who removed the key knows without waiting.
  */
+import { DEADLINES } from "../../core/deadlines.ts";
 import type { AskReservations, HostLife, ManagerAnswer } from "../../core/locking/api.ts";
 import { refuse } from "../../plugins/contract.ts";
 import { insist } from "./insist.ts";
@@ -13,10 +15,17 @@ export interface DeviceHost {
   readonly incarnation: number;
 }
 
+/** Work on keys when it is done: at what time, and whether a device is in the way, or only its answer to an abort is lost. */
+export interface KeyWork {
+  readonly now_ms: number;
+  readonly goes_wrong: boolean;
+  readonly loses_answer: boolean;
+}
+
 export interface Devices {
   /** Work on keys was asked for; it takes its time until `execute`. */
   asked(host: DeviceHost, ask: AskReservations, hasFailed: (life: HostLife) => boolean): void;
-  execute(host: DeviceHost, ask: AskReservations, goes_wrong: boolean): ManagerAnswer;
+  execute(host: DeviceHost, ask: AskReservations, at: KeyWork): ManagerAnswer;
   /** Whether the host can write to the VG. */
   isRegistered(vg_name: string, host_id: number): boolean;
   /** The lock manager was told, and has given the host's locks away. */
@@ -30,6 +39,9 @@ export function createDevices(): Devices {
   const vgs = new Map<string, Map<number, number>>();
   const under_way = new Set<string>();
   const finished = new Set<string>();
+  /** Fences whose host can do no more harm, and when the key was first seen to be gone in the others. */
+  const proven = new Set<string>();
+  const gone_since_ms = new Map<string, number>();
 
   function keysOf(vg_name: string): Map<number, number> {
     let keys = vgs.get(vg_name);
@@ -50,14 +62,25 @@ export function createDevices(): Devices {
     return `${index}.${incarnation}.${own_generation} of ${vg_name} fences ${host_id}.${generation}`;
   }
 
-  function remove({ vg_name, own, removed }: AskReservations, goes_wrong: boolean): ManagerAnswer {
-    if (removed === null || goes_wrong) return refuse("EAGAIN", "a simulated PV does not answer");
+  function remove({ vg_name, own, removed }: AskReservations, name: string, at: KeyWork): ManagerAnswer {
+    if (removed === null || at.goes_wrong) return refuse("EAGAIN", "a simulated PV does not answer");
     const keys = keysOf(vg_name);
     if (!keys.has(own.host_id)) return refuse("EAGAIN", "our own key is not registered");
     const generation = keys.get(removed.host_id);
     if (generation !== undefined && generation !== removed.generation)
       return refuse("EAGAIN", "the host has a key of another generation");
-    keys.delete(removed.host_id);
+    const aborted = keys.delete(removed.host_id) && !at.loses_answer;
+    if (aborted) proven.add(name);
+    else if (!gone_since_ms.has(name)) gone_since_ms.set(name, at.now_ms);
+    return { kind: "done", aborted, detail: "" };
+  }
+
+  function checkRemoved({ vg_name, removed }: AskReservations, name: string, at: KeyWork): ManagerAnswer {
+    const waited_ms = at.now_ms - (gone_since_ms.get(name) ?? at.now_ms);
+    insist(waited_ms >= DEADLINES.fence_settle_ms, `${name} waits for the host's commands to end`);
+    if (removed === null || at.goes_wrong || keysOf(vg_name).has(removed.host_id))
+      return refuse("EAGAIN", "a simulated PV does not answer");
+    proven.add(name);
     return DONE;
   }
 
@@ -72,18 +95,23 @@ export function createDevices(): Devices {
       insist(!finished.has(name), `${name} once`);
       under_way.add(name);
     },
-    execute(host, ask, goes_wrong) {
+    execute(host, ask, at) {
       const { method, vg_name, own, removed } = ask;
-      if (removed !== null) under_way.delete(fenceName(host, vg_name, own.generation, removed));
-      if (method === "removeKey") return remove(ask, goes_wrong);
-      if (goes_wrong) return refuse("EPREPARE", "a simulated PV has no key of this host");
+      if (removed !== null) {
+        const name = fenceName(host, vg_name, own.generation, removed);
+        under_way.delete(name);
+        return method === "removeKey" ? remove(ask, name, at) : checkRemoved(ask, name, at);
+      }
+      if (at.goes_wrong) return refuse("EPREPARE", "a simulated PV has no key of this host");
       // Somebody ran `vgchange --persist start` before the VG was started, and could only guess the generation.
       keysOf(vg_name).set(own.host_id, own.generation);
       return DONE;
     },
     isRegistered: (vg_name, host_id) => vgs.get(vg_name)?.has(host_id) === true,
     toldDead(host, vg_name, own_generation, dead) {
-      finished.add(fenceName(host, vg_name, own_generation, dead));
+      const name = fenceName(host, vg_name, own_generation, dead);
+      insist(proven.has(name), `${name} has ended the host's commands before it is called dead`);
+      finished.add(name);
     },
   };
 }

@@ -227,7 +227,9 @@ export function happen(world: World, item: Happening): void {
     case "keys": {
       if (item.incarnation !== host.incarnation || host.core === null) return;
       const goes_wrong = world.storm && in10000(world, world.weather.fence_failures);
-      const answer = world.devices.execute(host, item.ask, goes_wrong);
+      const loses_answer = world.storm && in10000(world, world.weather.lost_aborts);
+      const at = { now_ms: world.now_ms, goes_wrong, loses_answer };
+      const answer = world.devices.execute(host, item.ask, at);
       host.handle({ kind: "answer", call_id: item.ask.call_id, answer });
       return;
     }

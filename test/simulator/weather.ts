@@ -27,6 +27,8 @@ export interface Weather {
   /** Machines fail, and their locks are recovered by removing their reservation keys; how often that goes wrong. */
   readonly machine_failures: boolean;
   readonly fence_failures: number;
+  /** A PREEMPT AND ABORT whose answer does not come, of 10 000. */
+  readonly lost_aborts: number;
   /** Most calls take up to this long. */
   readonly call_ms: number;
   readonly think_ms: number;
@@ -69,5 +71,6 @@ export function drawWeather(random: Random): Weather {
     think_ms: random.pick([5, 50, 500]),
     machine_failures: lock_type === "sanlock" && random.chance(60),
     fence_failures: random.pick([0, 500, 5000]),
+    lost_aborts: random.pick([0, 500, 5000]),
   };
 }

@@ -20,6 +20,8 @@ export interface PvState {
   readonly reservation: string;
   /** Registrations outlive a power loss of the device. */
   readonly ptpl: boolean;
+  /** What lvmpersist did there: `done`, `nothing` (it was so before), `left` and so on; "" where it said nothing. */
+  readonly result: string;
 }
 
 const key = v.pipe(
@@ -44,6 +46,7 @@ const reportSchema = v.object({
             device: v.string(),
             status: v.string(),
             detail: v.optional(v.string(), ""),
+            result: v.optional(v.string(), ""),
             keys: v.nullable(v.array(key)),
             reservation: v.nullable(v.string()),
             ptpl: v.optional(v.nullable(flag), null),
@@ -66,10 +69,10 @@ export function readDeviceRows(json: string): PvState[] | null {
   }
   const read = v.safeParse(reportSchema, parsed);
   if (!read.success) return null;
-  return read.output.report[0].device.map(({ device, status, detail, keys, reservation, ptpl }) => {
+  return read.output.report[0].device.map(({ device, status, detail, result, keys, reservation, ptpl }) => {
     const known = status === "ok" && keys !== null && reservation !== null;
     const problem = known ? "" : detail === "" ? status : detail;
-    return { device, problem, keys: keys ?? [], reservation: reservation ?? "", ptpl: ptpl === true };
+    return { device, problem, keys: keys ?? [], reservation: reservation ?? "", ptpl: ptpl === true, result };
   });
 }
 
@@ -145,6 +148,20 @@ export function removalProblem(pvs: readonly PvState[], own: HostLife, removed: 
     const left = keysOf(keys, removed.host_id);
     if (left.length > 0) return `${left.map(describeKey).join(" and ")} is still registered`;
     return keys.includes(our_key) ? "" : `our own key ${printKey(our_key)} is not registered`;
+  });
+}
+
+/**
+ * "" when the removal that `told` reports has ended the host's commands on every one of these PVs: our PREEMPT AND ABORT was sent
+ * there, and the PV answered it with success. Otherwise where that is not so, and why.
+ */
+export function abortProblem(pvs: readonly PvState[], told: readonly PvState[]): string {
+  const by_device = new Map(told.map((pv) => [pv.device, pv]));
+  return sentence(pvs, ({ device }) => {
+    const done = by_device.get(device);
+    if (done?.result === "done") return "";
+    if (done?.result === "nothing") return "its key was gone before we came to remove it";
+    return done === undefined || done.problem === "" ? "no abort of ours was answered" : done.problem;
   });
 }
 

@@ -10,7 +10,7 @@ import type { Log } from "../log/log.ts";
 import { correctOwnKey, reasonOf } from "./correct-key.ts";
 import { writeKeyFile } from "./key-file.ts";
 import type { PersistAnswer, RunLvmpersist } from "./lvmpersist.ts";
-import { removalProblem, startProblem } from "./pv-state.ts";
+import { abortProblem, removalProblem, startProblem } from "./pv-state.ts";
 
 export interface ReservationsOptions {
   readonly run: RunLvmpersist;
@@ -53,6 +53,10 @@ function answer(options: ReservationsOptions, effect: AskReservations): Promise<
       return removed === null
         ? Promise.resolve(refuse("EINVAL", "nobody was named whose key is to be removed"))
         : removeKey(options, vg_name, own, removed);
+    case "checkRemoved":
+      return removed === null
+        ? Promise.resolve(refuse("EINVAL", "nobody was named whose key has been removed"))
+        : checkRemoved(options, vg_name, own, removed);
   }
 }
 
@@ -118,7 +122,21 @@ async function removeKey(
   if (done.kind === "failed") return refuse("EAGAIN", done.detail);
   const after = await read(options, vg_name);
   const problem = after.kind === "failed" ? after.detail : removalProblem(after.pvs, own, removed);
-  return problem === "" ? DONE : refuse("EAGAIN", `${problem}${reasonOf([done])}`);
+  if (problem !== "" || after.kind === "failed") return refuse("EAGAIN", `${problem}${reasonOf([done])}`);
+  const detail = abortProblem(after.pvs, done.pvs);
+  return { kind: "done", aborted: detail === "", detail };
+}
+
+/** The PVs once more, some time after the key was seen to be gone. */
+async function checkRemoved(
+  options: ReservationsOptions,
+  vg_name: string,
+  own: HostLife,
+  removed: HostLife,
+): Promise<ManagerAnswer> {
+  const found = await read(options, vg_name);
+  const problem = found.kind === "failed" ? found.detail : removalProblem(found.pvs, own, removed);
+  return problem === "" ? DONE : refuse("EAGAIN", problem);
 }
 
 function messageOf(error: unknown): string {

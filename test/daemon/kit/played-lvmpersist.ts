@@ -8,6 +8,7 @@ const [path = "", command, ...words] = process.argv.slice(2);
 const option = (name: string): string => words[words.indexOf(name) + 1] ?? "";
 let keys: string[] = JSON.parse(readFileSync(path, "utf8"));
 const isStuck = keys.includes("stuck");
+const before = keys.length;
 if (!isStuck && command === "remove") keys = keys.filter((key) => key !== option("--removekey"));
 // Host_id 1 is the only one that registers here.
 if (!isStuck && command === "start")
@@ -21,5 +22,6 @@ const pv = {
   keys: shown,
   reservation: "WEAR",
   ptpl: 0,
+  result: keys.length < before ? "done" : "nothing",
 };
 process.stdout.write(`${JSON.stringify({ report: [{ device: [pv] }] })}\n`);
