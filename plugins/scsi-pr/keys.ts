@@ -86,3 +86,8 @@ export function hostOfKey(key: ReservationKey): KeyOwner | null {
   if (host_id === 0) return null;
   return { host_id, generation: Number((key >> GENERATION_SHIFT) & GENERATION_MASK) };
 }
+
+/** The different keys among these that tell no host, so that nobody can say whose they are. */
+export function keysOfNoHost(keys: readonly ReservationKey[]): ReservationKey[] {
+  return [...new Set(keys)].filter((key) => hostOfKey(key) === null);
+}

@@ -181,6 +181,18 @@ describe("removing a failed host's key", () => {
     }
   });
 
+  test("is not done while a PV has a key of no host_id, which may be that host's", async () => {
+    const { run } = playedPvs([pv("/dev/sdb", [OWN_KEY, OTHER_KEY]), pv("/dev/sdc", [OWN_KEY, 0xabcn])]);
+    expect((await ask(run, {})) as Refused).toMatchObject({
+      code: "EAGAIN",
+      detail:
+        "/dev/sdc: the key 0xabc is registered, which is made from no host_id, so that its host could not be cut off: " +
+        "take pr_key out of that host's lvmlocal.conf and start its reservations anew, or where no host needs the key: " +
+        `lvmpersist remove --ourkey ${printKey(OWN_KEY)} --removekey 0xabc --device /dev/sdc`,
+    });
+    expect(await ask(run, { method: "checkRemoved" })).toMatchObject({ kind: "refused" });
+  });
+
   test("says what lvmpersist said when it gave no report, and looks no further", async () => {
     const { run, commands } = playedPvs([], () => ({
       kind: "failed",
@@ -221,6 +233,16 @@ describe("a start", () => {
         "/dev/sdb: no key of this host is registered (a key that is not made from a host_id, such as 0xabc, does not count: leave pr_key unset)",
       ),
     });
+  });
+
+  test("is refused while a PV has a key of no host_id, whose host could not be cut off", async () => {
+    const start = { method: "checkKey", removed: null, own: { host_id: 1, generation: 0 } } as const;
+    const { run } = playedPvs([pv("/dev/sdb", [OWN_KEY]), pv("/dev/sdc", [OWN_KEY, 0xabcn])]);
+    const refused = (await ask(run, start)) as Refused;
+    expect(refused.code).toBe("EPREPARE");
+    expect(refused.detail).toContain("/dev/sdc: the key 0xabc is registered, which is made from no host_id");
+    expect(refused.detail).toContain(`--ourkey ${printKey(OWN_KEY)} --removekey 0xabc --device /dev/sdc`);
+    expect(refused.detail).not.toContain("/dev/sdb");
   });
 
   test("without a host_id has no key, and says so", async () => {

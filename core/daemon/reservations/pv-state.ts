@@ -4,6 +4,7 @@ import {
   hostOfKey,
   type KeyOwner,
   keyOfHost,
+  keysOfNoHost,
   parseReservationKey,
   printKey,
 } from "../../../plugins/scsi-pr/keys.ts";
@@ -137,13 +138,40 @@ export function earlierKeys(pvs: readonly PvState[], own: HostLife): Reservation
 }
 
 /**
- * "" when a host is cut off: it has no key on any PV, we have ours, and the reservations that keep it out are there. A key of
- * another generation counts as well: that host has started anew, or never corrected its key, and can write in either case.
+ * "" when every key on the PVs tells the host that it belongs to. One that doesn't may be any host's, so that nobody can be said to
+ * be cut off while it is there. `our_key` is the one that could remove it.
+ */
+export function strangerProblem(pvs: readonly PvState[], our_key: ReservationKey): string {
+  return sentence(pvs, ({ device, keys }) => {
+    const [stranger] = keysOfNoHost(keys);
+    if (stranger === undefined) return "";
+    return (
+      `the key ${printKey(stranger)} is registered, which is made from no host_id, so that its host could not be cut off: ` +
+      "take pr_key out of that host's lvmlocal.conf and start its reservations anew, or where no host needs the key: " +
+      `lvmpersist remove --ourkey ${printKey(our_key)} --removekey ${printKey(stranger)} --device ${device}`
+    );
+  });
+}
+
+/** The key on the PVs by which this host is registered, in whatever generation; that of none when there is no such key. */
+export function registeredKey(pvs: readonly PvState[], host_id: number): ReservationKey {
+  return pvs.flatMap(({ keys }) => keysOf(keys, host_id))[0] ?? keyOfHost({ host_id });
+}
+
+/**
+ * "" when a host is cut off: it has no key on any PV, nor is there one that could be its, we have ours, and the reservations that keep
+ * it out are there. A key of another generation counts as well: that host has started anew, or never corrected its key, and can write
+ * in either case.
  */
 export function removalProblem(pvs: readonly PvState[], own: HostLife, removed: HostLife): string {
   const problem = reservedProblem(pvs);
   if (problem !== "") return problem;
   const our_key = keyOfHost(own);
+  const left = leftProblem(pvs, our_key, removed);
+  return left === "" ? strangerProblem(pvs, our_key) : left;
+}
+
+function leftProblem(pvs: readonly PvState[], our_key: ReservationKey, removed: HostLife): string {
   return sentence(pvs, ({ keys }) => {
     const left = keysOf(keys, removed.host_id);
     if (left.length > 0) return `${left.map(describeKey).join(" and ")} is still registered`;

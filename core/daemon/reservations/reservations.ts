@@ -10,7 +10,7 @@ import type { Log } from "../log/log.ts";
 import { correctOwnKey, reasonOf } from "./correct-key.ts";
 import { writeKeyFile } from "./key-file.ts";
 import type { PersistAnswer, RunLvmpersist } from "./lvmpersist.ts";
-import { abortProblem, removalProblem, startProblem } from "./pv-state.ts";
+import { abortProblem, registeredKey, removalProblem, startProblem, strangerProblem } from "./pv-state.ts";
 
 export interface ReservationsOptions {
   readonly run: RunLvmpersist;
@@ -71,7 +71,10 @@ async function checkKey(
 ): Promise<ManagerAnswer> {
   const found = await read(options, vg_name);
   const problem = found.kind === "failed" ? found.detail : startProblem(found.pvs, host_id);
-  if (problem === "") return DONE;
+  if (problem === "" && found.kind !== "failed") {
+    const strangers = strangerProblem(found.pvs, registeredKey(found.pvs, host_id));
+    return strangers === "" ? DONE : unfit(vg_name, strangers);
+  }
   return notPrepared(vg_name, `${problem}. Start them first: vgchange --persist start ${vg_name}`);
 }
 
@@ -79,6 +82,13 @@ function notPrepared(vg_name: string, why: string): Refused {
   return refuse(
     "EPREPARE",
     `VG ${vg_name} needs persistent reservations, and they are not started here: ${why}`,
+  );
+}
+
+function unfit(vg_name: string, why: string): Refused {
+  return refuse(
+    "EPREPARE",
+    `VG ${vg_name} needs persistent reservations by which every host can be cut off: ${why}`,
   );
 }
 

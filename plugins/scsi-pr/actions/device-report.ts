@@ -33,6 +33,11 @@ export function reportOf(source: ReportSource): DeviceReport {
   if (planned.kind === "refused") {
     return { ...facts, result: "failed", problem: planned.problem, detail: "" };
   }
+  // Without any device in the run nothing was wanted of this one either.
+  if (planned.kind === "nothing" && typeof planned.unproven === "string" && source.running.length > 0) {
+    const problem: Problem = { kind: "unproven", detail: planned.unproven };
+    return { ...facts, result: "left", problem, detail: planned.detail };
+  }
   if (planned.kind === "nothing") {
     return { ...facts, result: "nothing", problem: null, detail: planned.detail };
   }
@@ -70,11 +75,9 @@ function resultOf(one: Running, { undone, interruption }: ReportSource): Verdict
   return { result: changed ? "undone" : "untouched", problem, detail: "" };
 }
 
-/** The removal of a key that shows as gone without the command's having been answered as done. */
+/** What is not known although the device shows what was wanted. */
 function doubtOf({ unproven, is_unknown, state }: Running): Problem | null {
   if (unproven === null || is_unknown) return null;
-  const { step, detail } = unproven;
-  const { command } = step;
-  if (command.op === "preempt" && state.keys.includes(command.remove)) return null;
-  return { kind: "unproven", detail: `${detail}; ${step.unproven}` };
+  const detail = unproven.step.unproven?.(state, unproven.answer) ?? null;
+  return detail === null ? null : { kind: "unproven", detail };
 }

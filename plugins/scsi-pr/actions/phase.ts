@@ -1,5 +1,6 @@
 /** One step on every device that has it, at the same time, and what came of it. */
 import { assert } from "../../../core/assert.ts";
+import type { PrAnswer } from "../reservable.ts";
 import type { Commanded, DeviceState, JobAnswer } from "./job.ts";
 import { nameReservation, type Problem, type Step } from "./plan.ts";
 import type { DeviceTeam } from "./team.ts";
@@ -22,8 +23,8 @@ export interface Running {
   /** True when only keys were read since the last registration, so that the reservation in `state` is an older one. */
   is_reservation_old: boolean;
   problem: Problem | null;
-  /** The step whose command was not answered as done, where that leaves something unknown, and what came instead. */
-  unproven: { readonly step: Step; readonly detail: string } | null;
+  /** The step that may leave something unknown, and what the device answered to its command. */
+  unproven: { readonly step: Step; readonly answer: PrAnswer<object> } | null;
   /** True when all of its steps were gone through, sent or found not to be needed. */
   is_through: boolean;
   /** True when the device could not be read after a command, so that it is not known what it did. */
@@ -71,8 +72,7 @@ function take(one: Running, step: Step, answer: JobAnswer | undefined): void {
     one.problem = answer;
     return;
   }
-  if (step.unproven !== undefined && answer.answer.kind !== "done")
-    one.unproven = { step, detail: answer.answer.detail };
+  if (step.unproven !== undefined) one.unproven = { step, answer: answer.answer };
   const { after } = answer;
   if (after.kind !== "state" && after.kind !== "keys") {
     one.attempts.push({ step, before: answer.before, after: null });

@@ -3,7 +3,7 @@
  * it sends nothing, so --dry-run is a plan that nobody carries out.
  */
 import { hostOfKey, printKey } from "../keys.ts";
-import type { PrRefusal, Reservation, ReservationKey, ReservationType } from "../reservable.ts";
+import type { PrAnswer, PrRefusal, Reservation, ReservationKey, ReservationType } from "../reservable.ts";
 import { heldByAllRegistrants, heldByOneNexusAlone } from "../reservation-type.ts";
 import type { DeviceState, Inspection, PrCommand, ReadBack } from "./job.ts";
 
@@ -34,17 +34,14 @@ export interface Step {
   readonly only_if_needed?: boolean;
   /** What a refusal of this command means here, and what to do, as a clause. */
   readonly if_refused?: string;
-  /**
-   * What is not known when the device shows what was wanted and the command was not answered as done, as a clause. The run goes on,
-   * and the device is reported as left.
-   */
-  readonly unproven?: string;
+  /** What is not known although the device shows what was wanted, as a clause, or null. The run goes on, and the device is left. */
+  readonly unproven?: (after: DeviceState, answer: PrAnswer<object>) => string | null;
 }
 
 export type DevicePlan =
   | { readonly kind: "go"; readonly steps: readonly Step[]; readonly detail: string }
-  /** All is as it is wanted already. */
-  | { readonly kind: "nothing"; readonly detail: string }
+  /** All is as it is wanted already, but for what is not known, as a clause. */
+  | { readonly kind: "nothing"; readonly detail: string; readonly unproven?: string | null }
   | { readonly kind: "refused"; readonly problem: Problem };
 
 export interface Plan {
@@ -94,8 +91,13 @@ export function nameKey(key: ReservationKey): string {
  * What is not known when a key is gone and our PREEMPT AND ABORT was not answered as done: the answer may have been lost while the
  * device still ends the host's commands, or another host's command was faster, whose end we don't see.
  */
-export function abortUnproven(remove: ReservationKey): string {
-  return `the key ${nameKey(remove)} is gone, and it is not known whether its host's commands under way have ended`;
+export function abortUnproven(
+  remove: ReservationKey,
+  { keys }: DeviceState,
+  answer: PrAnswer<object>,
+): string | null {
+  if (answer.kind === "done" || keys.includes(remove)) return null;
+  return `${answer.detail}; the key ${nameKey(remove)} is gone, and it is not known whether its host's commands under way have ended`;
 }
 
 /** "WE by 0x1", or "WEAR", where all registrants hold it. */

@@ -1,8 +1,8 @@
 /** remove: another host's key is taken off every device by PREEMPT AND ABORT, so that the host can write no longer. */
-import { hostOfKey } from "../keys.ts";
-import type { ReservationKey } from "../reservable.ts";
+import { hostOfKey, keysOfNoHost, printKey } from "../keys.ts";
+import type { PrAnswer, ReservationKey } from "../reservable.ts";
 import { heldByAllRegistrants } from "../reservation-type.ts";
-import type { Inspection } from "./job.ts";
+import type { DeviceState, Inspection } from "./job.ts";
 import {
   abortUnproven,
   type DevicePlan,
@@ -26,7 +26,7 @@ export function planRemove(request: RemoveRequest, inspections: Inspections): Pl
   const isRefused = devices.some((plan) => plan.kind === "refused");
   const isLost = found === 0 && !isRefused && !isProvenGone(request, inspections);
   return {
-    devices: isLost ? devices.map(() => notFound(request, inspections)) : devices,
+    devices: isLost ? planEach(inspections, ({ state }) => notFound(request, inspections, state)) : devices,
     // A removal can't be taken back, so nothing is begun that can't be brought to its end; once begun it is carried through.
     gate: "all",
     on_failure: "go-on",
@@ -36,6 +36,7 @@ export function planRemove(request: RemoveRequest, inspections: Inspections): Pl
         : [
             `the host with key ${nameKey(request.remove_key)} loses ${found} of ${inspections.length} devices: ` +
               "its commands under way are aborted, its writes fail from then on",
+            ...strangerWarnings(request, inspections),
           ],
     cuts_off: found > 0,
   };
@@ -67,7 +68,8 @@ function planDevice({ our_key, remove_key }: RemoveRequest, { state }: Inspectio
     }
   }
   if (!keys.includes(remove_key)) {
-    return { kind: "nothing", detail: `${nameKey(remove_key)} is not registered` };
+    const unproven = strangersOf({ our_key, remove_key }, state);
+    return { kind: "nothing", detail: `${nameKey(remove_key)} is not registered`, unproven };
   }
   const { type } = reservation;
   return {
@@ -82,34 +84,69 @@ function planDevice({ our_key, remove_key }: RemoveRequest, { state }: Inspectio
           after.reservation?.type === type &&
           (heldByAllRegistrants(type) || after.reservation.key !== remove_key),
         must_succeed: false,
-        unproven: abortUnproven(remove_key),
+        unproven: (after, answer) => unprovenOf({ our_key, remove_key }, after, answer),
       },
     ],
     detail: `preempt and abort ${nameKey(remove_key)} under ${type}`,
   };
 }
 
+/** What is not known of a device that shows the key as gone. */
+function unprovenOf(request: RemoveRequest, after: DeviceState, answer: PrAnswer<object>): string | null {
+  if (after.keys.includes(request.remove_key)) return null;
+  const doubts = [abortUnproven(request.remove_key, after, answer), strangersOf(request, after)];
+  const told = doubts.filter((doubt) => doubt !== null).join("; ");
+  return told === "" ? null : told;
+}
+
+/**
+ * Where a host is named by its host_id, a key that names none may be that host's as well: of a pr_key, or of another program on it.
+ * Among hosts that all have keys of their own making nothing can be told, and the key that was named is all that is asked for.
+ */
+function strangersOf({ our_key, remove_key }: RemoveRequest, { keys }: DeviceState): string | null {
+  if (hostOfKey(remove_key) === null) return null;
+  const strangers = keysOfNoHost(keys).filter((key) => key !== our_key);
+  if (strangers.length === 0) return null;
+  const isOne = strangers.length === 1;
+  return (
+    `${nameKeys(strangers)} ${isOne ? "is" : "are"} registered, made from no host_id, so that the host may write on with ${isOne ? "it" : "one of them"}; ` +
+    `where no other host needs it: lvmpersist remove --ourkey ${printKey(our_key)} --removekey ${printKey(strangers[0] ?? 0n)}`
+  );
+}
+
+function strangerWarnings(request: RemoveRequest, inspections: Inspections): string[] {
+  const devices = inspections.filter(
+    (inspection) => inspection.kind === "inspected" && strangersOf(request, inspection.state) !== null,
+  );
+  return devices.length === 0
+    ? []
+    : [
+        `keys that are made from no host_id stay on ${devices.length} of ${inspections.length} devices: ` +
+          "if one of them is that host's, it writes on",
+      ];
+}
+
 /**
  * A key that is registered nowhere may be mistyped or of another generation, and then the host it was meant for goes on writing.
- * When it is a key of lvm's making and its host_id has no key of any generation on any device, that host is shut out, whoever
- * did it: the second of two survivors that fence the same host finds just this.
+ * When it is a key of lvm's making and its host_id has no key of any generation on any device, nor has any device a key that could
+ * be anybody's, that host is shut out, whoever did it: the second of two survivors that fence the same host finds just this.
  */
-function isProvenGone({ remove_key }: RemoveRequest, inspections: Inspections): boolean {
-  const host = hostOfKey(remove_key);
+function isProvenGone(request: RemoveRequest, inspections: Inspections): boolean {
+  const host = hostOfKey(request.remove_key);
   if (host === null) return false;
   return inspections.every(
     (inspection) =>
       inspection.kind === "inspected" &&
+      strangersOf(request, inspection.state) === null &&
       inspection.state.keys.every((key) => hostOfKey(key)?.host_id !== host.host_id),
   );
 }
 
-function notFound({ remove_key }: RemoveRequest, inspections: Inspections): DevicePlan {
+function notFound(request: RemoveRequest, inspections: Inspections, state: DeviceState): DevicePlan {
   const keys = inspections.flatMap((inspection) =>
     inspection.kind === "inspected" ? inspection.state.keys : [],
   );
-  return refused(
-    "not-found",
-    `${nameKey(remove_key)} is not registered on any device, so nothing was removed; registered: ${nameKeys(keys)}`,
-  );
+  const nowhere = `${nameKey(request.remove_key)} is not registered on any device, so nothing was removed; registered: ${nameKeys(keys)}`;
+  const strangers = strangersOf(request, state);
+  return refused("not-found", strangers === null ? nowhere : `${nowhere}; ${strangers}`);
 }

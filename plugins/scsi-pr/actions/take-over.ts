@@ -1,5 +1,5 @@
 /** start --removekey: the devices are taken from the host with that key, whose commands under way are aborted. */
-import type { ReservationKey } from "../reservable.ts";
+import type { PrAnswer, ReservationKey } from "../reservable.ts";
 import { heldByAllRegistrants } from "../reservation-type.ts";
 import type { Inspection } from "./job.ts";
 import {
@@ -113,7 +113,8 @@ function planDevice(
     command: { op: "preempt", key: our_key, remove: remove_key, type, abort: true },
     reached: (after: Inspection["state"]) => !after.keys.includes(remove_key) && after.keys.includes(our_key),
     must_succeed: false,
-    unproven: abortUnproven(remove_key),
+    unproven: (after: Inspection["state"], answer: PrAnswer<object>) =>
+      abortUnproven(remove_key, after, answer),
   } as const;
   const moves = admitsRegistrants(type) || holder === remove_key || inspection.transport === "nvme";
   // PREEMPT moves a reservation that the removed key held. Where that key was only registered, RESERVE is still to be done.

@@ -493,6 +493,52 @@ describe("remove", () => {
     }
   });
 
+  const PR_KEY = 0xabcn;
+
+  test("of a key that the host has replaced by one of no host_id is not-found, and names that key and what to do", async () => {
+    const disks = await shared();
+    await act(disks, B, start(PR_KEY, "sh"));
+    const report = await act(disks, A, remove(KEY_A, KEY_B));
+    expect(report.result).toBe("not-found");
+    expect(report.devices[0]?.problem?.detail).toContain(
+      "0xabc is registered, made from no host_id, so that the host may write on with it; where no other host needs it: " +
+        "lvmpersist remove --ourkey 0x1000000000010001 --removekey 0xabc",
+    );
+  });
+
+  test("is left on devices where a key of no host_id stays, whether the named key was there or not", async () => {
+    const disks = [...(await shared()), fakeDisk(), fakeDisk()];
+    await act(disks, A, start(KEY_A, "sh"));
+    await act(disks.slice(1, 3), { name: "b-second-port" }, start(PR_KEY, "sh"));
+    const report = await act(disks, A, remove(KEY_A, KEY_B));
+    expect(results(report)).toEqual(["done", "left", "left", "nothing"]);
+    expect(report.devices[2]?.problem).toMatchObject({
+      kind: "unproven",
+      detail: expect.stringContaining("0xabc is registered, made from no host_id"),
+    });
+    expect(report.result).toBe("partial");
+    expect(report.plan.warnings.join()).toContain("made from no host_id stay on 2 of 4 devices");
+    expect(disks.map((disk) => disk.mayWrite("b"))).toEqual(Array(4).fill(false));
+  });
+
+  test("changes nothing, and leaves nothing, where another device is refused", async () => {
+    const disks = [...(await shared()), fakeDisk()];
+    await act(disks.slice(0, 1), { name: "b-second-port" }, start(PR_KEY, "sh"));
+    const report = await act(disks, A, remove(KEY_A, KEY_B));
+    expect([results(report), report.result]).toEqual([["untouched", "untouched", "failed"], "not-started"]);
+  });
+
+  test("among hosts that all have keys of their own making asks for nothing more than the key that is named", async () => {
+    const disks = disksOf(2);
+    for (const [host, key] of [
+      [A, 1n],
+      [B, 2n],
+      [C, 3n],
+    ] as const)
+      await act(disks, host, start(key, "sh"));
+    expect((await act(disks, A, remove(1n, 2n))).result).toBe("done");
+  });
+
   test("touches nothing unless we are started on every device", async () => {
     const disks = await shared();
     await act(disks.slice(1), A, stop(KEY_A));
