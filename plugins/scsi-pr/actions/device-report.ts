@@ -1,8 +1,9 @@
 /** The report of one device, from its plan and what it went through. */
 import { assert } from "../../../core/assert.ts";
-import type { Inspection } from "./job.ts";
+import type { ReservationKey } from "../reservable.ts";
+import type { DeviceState, Inspection, PrCommand } from "./job.ts";
 import type { Running } from "./phase.ts";
-import type { Inspections, Plan, Problem } from "./plan.ts";
+import { distinctKeys, type Inspections, nameKey, type Plan, type Problem } from "./plan.ts";
 import type { DeviceReport, DeviceResult } from "./report.ts";
 import type { Undone } from "./set-back.ts";
 
@@ -41,8 +42,13 @@ export function reportOf(source: ReportSource): DeviceReport {
   if (planned.kind === "nothing") {
     return { ...facts, result: "nothing", problem: null, detail: planned.detail };
   }
-  const { result, problem, detail } =
-    one === undefined ? neverBegun(source.interruption) : resultOf(one, source);
+  const verdict = one === undefined ? neverBegun(source.interruption) : resultOf(one, source);
+  const change = one === undefined || seen === null ? "" : changeOf(one, seen.state);
+  // Whatever a run was told by a device, and however it was set back, what the device shows in the end decides what is said of it.
+  const isLeft = change !== "" && verdict.result !== "done" && verdict.result !== "left";
+  const { result, problem, detail } = isLeft
+    ? { ...verdict, result: "left" as const, detail: change }
+    : verdict;
   return { ...facts, result, problem, detail: detail === "" ? planned.detail : detail };
 }
 
@@ -80,4 +86,38 @@ function doubtOf({ unproven, is_unknown, state }: Running): Problem | null {
   if (unproven === null || is_unknown) return null;
   const detail = unproven.step.unproven?.(state, unproven.answer) ?? null;
   return detail === null ? null : { kind: "unproven", detail };
+}
+
+/**
+ * What this run was to change and is not as it was before, as a clause; "" when nothing is. Only the keys of its own commands count,
+ * because other hosts come and go meanwhile; CLEAR is a command about all keys.
+ */
+function changeOf({ attempts, state, is_unknown }: Running, first: DeviceState): string {
+  if (is_unknown) return "";
+  const commands = attempts.map(({ step }) => step.command);
+  const clears = commands.some(({ op }) => op === "clear");
+  const keys = clears ? first.keys : commands.flatMap(keysOfCommand);
+  const count = (key: ReservationKey, { keys: known }: DeviceState): number =>
+    known.filter((other) => other === key).length;
+  const changed = distinctKeys(keys).filter((key) => count(key, state) !== count(key, first));
+  const times = (number: number): string => `${number} registration${number === 1 ? "" : "s"}`;
+  const told = changed.map(
+    (key) =>
+      `${nameKey(key)} had ${times(count(key, first))} before this run and has ${times(count(key, state))} now`,
+  );
+  const isFreed = clears && first.reservation !== null && state.reservation === null;
+  return [...told, ...(isFreed ? ["it is not reserved any more"] : [])].join("; ");
+}
+
+function keysOfCommand(command: PrCommand): ReservationKey[] {
+  switch (command.op) {
+    case "register":
+      return [command.from, command.to].filter((key) => key !== 0n);
+    case "registerAndIgnore":
+      return [command.to];
+    case "preempt":
+      return [command.key, command.remove];
+    default:
+      return [command.key];
+  }
 }

@@ -29,6 +29,6 @@ addEventListener("message", (event: MessageEvent<ToDeviceWorker>) => {
   } catch (error) {
     // A worker that dies takes its open devices with it; a sentence is worth more.
     const detail = `${message.path}: ${error instanceof Error ? error.message : String(error)}`;
-    post({ kind: "answer", answer: { kind: "failed", detail } });
+    post({ kind: "answer", answer: { kind: "lost", detail } });
   }
 });

@@ -89,7 +89,15 @@ export type StateAnswer =
   | { readonly kind: "state"; readonly state: DeviceState }
   | { readonly kind: "keys"; readonly list: KeyList }
   | PrRefusal;
-export type JobAnswer = Inspection | Commanded | PrRefusal;
+
+/** The thread that worked on it is gone, so that nobody knows whether the command was sent. */
+export interface LostJob {
+  readonly kind: "lost";
+  readonly detail: string;
+}
+
+/** A refusal of a job means that its command was not sent. */
+export type JobAnswer = Inspection | Commanded | LostJob | PrRefusal;
 
 /** What a job is done on. */
 export interface JobDevice {

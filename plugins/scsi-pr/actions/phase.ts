@@ -67,6 +67,12 @@ const DOING = {
 /** Takes the answer to a step: what was read back decides, and then the command's own status where it has to be good. */
 function take(one: Running, step: Step, answer: JobAnswer | undefined): void {
   assert(answer !== undefined && answer.kind !== "inspected", "a command is answered by what came of it");
+  if (answer.kind === "lost") {
+    one.attempts.push({ step, before: null, after: null });
+    one.problem = { kind: "failed", detail: answer.detail };
+    one.is_unknown = true;
+    return;
+  }
   if (answer.kind !== "commanded") {
     // The device could not even be read before the command, which was not sent then.
     one.problem = answer;

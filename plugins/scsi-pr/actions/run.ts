@@ -19,7 +19,7 @@ export async function inspectAll(
   const answers = await team.run(tasks, () => watch.progress("reading", ++done, tasks.length));
   return answers.map((answer) => {
     assert(answer.kind !== "commanded", "an inspection is answered by one");
-    return answer;
+    return answer.kind === "lost" ? { kind: "failed", detail: answer.detail } : answer;
   });
 }
 

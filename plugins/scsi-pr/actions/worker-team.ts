@@ -13,8 +13,8 @@ const WORKER_URL = import.meta.url.startsWith("file:///$bunfs/")
   ? new URL("./plugins/scsi-pr/actions/device-worker.js", import.meta.url).href
   : new URL("./device-worker.ts", import.meta.url).href;
 
-function deathAnswer(reason: string): JobAnswer {
-  return { kind: "failed", detail: `the thread that has the device open ended: ${reason}` };
+function deathText(reason: string): string {
+  return `the thread that has the device open ended: ${reason}`;
 }
 
 export interface WorkerTeamOptions {
@@ -77,7 +77,7 @@ function startThread({ threads, trace }: Crew): Thread {
   // A worker that can't be loaded, or dies, must not be waited for.
   thread.worker.addEventListener("close", () => {
     thread.death = reason;
-    thread.busy?.(deathAnswer(reason));
+    thread.busy?.({ kind: "lost", detail: deathText(reason) });
     thread.closed?.();
   });
   threads.push(thread);
@@ -104,7 +104,7 @@ function ask({ paths, trace }: Crew, thread: Thread, task: Task): Promise<JobAns
       resolve(answer);
     };
     const path = paths[task.device] ?? "";
-    if (thread.death !== null) thread.busy(deathAnswer(thread.death));
+    if (thread.death !== null) thread.busy({ kind: "failed", detail: deathText(thread.death) });
     else post(thread, { kind: "job", path, job: task.job, trace: trace !== null });
   });
 }

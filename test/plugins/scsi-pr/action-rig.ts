@@ -1,4 +1,5 @@
 import { planClear } from "../../../plugins/scsi-pr/actions/clear.ts";
+import type { JobAnswer } from "../../../plugins/scsi-pr/actions/job.ts";
 import type { RunWatch } from "../../../plugins/scsi-pr/actions/phase.ts";
 import type { Inspections, Plan } from "../../../plugins/scsi-pr/actions/plan.ts";
 import { planRemove } from "../../../plugins/scsi-pr/actions/remove.ts";
@@ -7,7 +8,7 @@ import { carryOut, inspectAll } from "../../../plugins/scsi-pr/actions/run.ts";
 import { planStart, typeForAccess } from "../../../plugins/scsi-pr/actions/start.ts";
 import { planStop } from "../../../plugins/scsi-pr/actions/stop.ts";
 import { planTakeOver } from "../../../plugins/scsi-pr/actions/take-over.ts";
-import { inlineTeam } from "../../../plugins/scsi-pr/actions/team.ts";
+import { type DeviceTeam, inlineTeam, type Task } from "../../../plugins/scsi-pr/actions/team.ts";
 import type { PrRefusal, ReservationType } from "../../../plugins/scsi-pr/reservable.ts";
 import type { FakeDisk } from "./fake-device.ts";
 
@@ -16,6 +17,8 @@ export interface TestHost {
   readonly name: string;
   readonly paths?: number;
   readonly watch?: Partial<RunWatch>;
+  /** What its threads make of the answers. */
+  readonly disturb?: (task: Task, answer: JobAnswer) => JobAnswer;
 }
 
 export type Planner = (inspections: Inspections) => Plan;
@@ -32,12 +35,20 @@ export async function act(
   const nexus = Array.from({ length: host.paths ?? 1 }, (_, path) =>
     path === 0 ? host.name : `${host.name}.${path}`,
   );
-  const team = inlineTeam(names, (path) => {
+  const calm = inlineTeam(names, (path) => {
     const disk = disks[names.indexOf(path)];
     return disk === undefined
       ? { kind: "gone", detail: `${path} is missing` }
       : { kind: "done", device: disk.device(path, nexus) };
   });
+  const { disturb = (_, answer) => answer } = host;
+  const team: DeviceTeam = {
+    ...calm,
+    async run(tasks, answered) {
+      const answers = await calm.run(tasks, answered);
+      return answers.map((answer, index) => disturb(tasks[index] as Task, answer));
+    },
+  };
   const watch = { ...QUIET, ...host.watch };
   const inspections = await inspectAll(team, { capabilities: true, full_status: false }, watch);
   const plan = planner(inspections);
