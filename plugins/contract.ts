@@ -259,6 +259,8 @@ export interface LockspaceHandle {
       prev_generation: number;
       global_lock: GlobalLockState;
       call_times?: CallTimes;
+      /** Why no host can be declared dead here after all, as a clause, although `fencing` of the capabilities says so. */
+      fencing_problem?: string;
     }>
   >;
   /** Joins; may take minutes with on-disk leases. */

@@ -32,6 +32,8 @@ export function recover(state: State, resource: Resource, refused: Refused): Ref
   const { owner } = refused;
   if (!lockspace.fence_pr || owner === null || owner.host_id === 0 || owner.generation === 0) return refused;
   const { host_id, generation } = owner;
+  if (lockspace.fencing_problem !== "")
+    return { ...refused, detail: `${refused.detail}; it is not cut off: ${lockspace.fencing_problem}` };
   if (host_id === lockspace.identity.host_id) {
     const detail = `${refused.detail}; it is this host itself, in generation ${generation}, and no host cuts itself off`;
     return { ...refused, detail };

@@ -198,6 +198,7 @@ function prepared(state: State, call: PendingCall, answer: ManagerAnswer): void 
     return;
   }
   lockspace.call_times = (answer.call_times ?? null) as CallTimes | null;
+  lockspace.fencing_problem = resultString(answer, "fencing_problem");
   if (answer.global_lock === "enabled" && state.gl_vg === "" && !lockspace.is_global) {
     state.gl_vg = lockspace.identity.vg_name;
   }

@@ -85,6 +85,7 @@ export function makeLockspace(state: State, manager: ManagerFacts, wanted: NewLo
     leaving: false,
     stop_replies: [],
     fence_pr: hasLockArg(vg_lock_args, "persist") && manager.capabilities.fencing && !state.options.test_mode,
+    fencing_problem: "",
     fences: [],
     refusals: new Map(),
     start_queue: [],

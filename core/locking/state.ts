@@ -192,6 +192,8 @@ export interface Lockspace {
   restart_queue: Deferred[];
   /** The VG's lock args ask for it: owners that have failed are cut off by their reservation keys. Oldest first. */
   readonly fence_pr: boolean;
+  /** Why its manager can't be told that a host is dead, so that nobody is cut off; "" when it can. */
+  fencing_problem: string;
   readonly fences: Fence[];
   /** By the name of the resource. */
   readonly refusals: Map<string, LockRefusal>;

@@ -41,11 +41,12 @@ function isCallTimes(value: unknown): boolean {
 
 /** What the results of a method must look like; the core relies on it. One small function each, this is the hot path. */
 const RESULTS: Readonly<Record<PluginMethod, (results: Results) => boolean>> = {
-  prepare: ({ lm_result, prev_generation, global_lock, call_times }) =>
+  prepare: ({ lm_result, prev_generation, global_lock, call_times, fencing_problem }) =>
     isNumber(lm_result) &&
     isNumber(prev_generation) &&
     isGlobalLockState(global_lock) &&
-    (call_times === undefined || isCallTimes(call_times)),
+    (call_times === undefined || isCallTimes(call_times)) &&
+    (fencing_problem === undefined || isString(fencing_problem)),
   join: ({ generation, global_lock }) => isNumber(generation) && isGlobalLockState(global_lock),
   leave: () => true,
   lock: ({ lm_result, value_block, adopted }) =>

@@ -24,7 +24,7 @@ export function createHandle(state: LockspaceState): LockspaceHandle {
     };
   };
   return {
-    prepare: ({ repair, kept = "" }) => prepare(state, repair, kept),
+    prepare: (call) => prepare(state, call),
     join: (call) => (state.prepared === null ? NOT_PREPARED : join(state, state.prepared, call)),
     leave: ({ free_vg }) =>
       state.prepared === null ? { kind: "done" } : leave(state, state.prepared, free_vg),

@@ -1,4 +1,11 @@
-import { type Answer, type CallTimes, type GlobalLockState, type Refused, refuse } from "../contract.ts";
+import {
+  type Answer,
+  type CallTimes,
+  type GlobalLockState,
+  type PrepareCall,
+  type Refused,
+  refuse,
+} from "../contract.ts";
 import { callTimes } from "./call-times.ts";
 import { waitForDevice } from "./device.ts";
 import { RESTRICT } from "./flags.ts";
@@ -13,6 +20,7 @@ import { leasesOf, longestTimeout_s, othersIn } from "./peers.ts";
 import { type LockspaceFacts, readLockspaceFacts } from "./read-lockspace.ts";
 import { refuseFor, refuseUnconnected } from "./refusals.ts";
 import { repairHostLease } from "./repair.ts";
+import { fencingProblem } from "./vg-options.ts";
 import { readFireTimeout, takesFireTimeout } from "./watchdog.ts";
 
 /** The largest host_id that any lockspace has a lease for. */
@@ -23,13 +31,15 @@ export type PrepareAnswer = Answer<{
   prev_generation: number;
   global_lock: GlobalLockState;
   call_times: CallTimes;
+  fencing_problem: string;
 }>;
 
 /**
  * Checks what can be checked without joining, and registers at sanlock's daemon. `kept` is the connection of a worker that died,
  * "" for none: descriptors belong to the process, so it is open still, and with it everything that is held stays held.
  */
-export async function prepare(state: LockspaceState, repair: boolean, kept: string): Promise<PrepareAnswer> {
+export async function prepare(state: LockspaceState, call: PrepareCall): Promise<PrepareAnswer> {
+  const { repair, adopt = "no", kept = "" } = call;
   // A second registration would cut the first one off, and with it everything that is held.
   if (state.joined) return refuse("EEXIST", `${state.identity.lockspace_name} is joined already`);
   disconnect(state);
@@ -39,6 +49,10 @@ export async function prepare(state: LockspaceState, repair: boolean, kept: stri
   const refused = (await waitForDevice(path)) ?? checkHostId(state, HOST_ID_MAX) ?? checkNames(state);
   if (refused !== null) return refused;
   const isKept = kept !== "";
+  const fencing_problem = needsFencing(state) ? fencingProblem(client) : "";
+  if (typeof fencing_problem !== "string") return fencing_problem;
+  // What an earlier lvmlockd has started is taken up all the same: its LVs are active, and its locks have to be kept.
+  if (fencing_problem !== "" && adopt === "no" && !isKept) return refuseUnfenced(state, fencing_problem);
   const sock = isKept ? Number(kept) : client.register();
   if (sock < 0) return refuseUnconnected(sock);
   if (!isKept) keepConnection(state, String(sock));
@@ -50,7 +64,19 @@ export async function prepare(state: LockspaceState, repair: boolean, kept: stri
   state.taken_over = isKept;
   state.prepared = opened.prepared;
   const { global_lock, prev_generation, call_times } = opened;
-  return { kind: "done", lm_result: 0, prev_generation, global_lock, call_times };
+  return { kind: "done", lm_result: 0, prev_generation, global_lock, call_times, fencing_problem };
+}
+
+function needsFencing({ identity }: LockspaceState): boolean {
+  const args = parseVgLockArgs(identity.vg_lock_args);
+  return args.kind === "parsed" && args.args.persist;
+}
+
+function refuseUnfenced({ identity }: LockspaceState, problem: string): Refused {
+  const detail =
+    `VG ${identity.vg_name} has the lock arg persist, by which a host that fails is cut off, and then sanlock has to be told: ${problem}. ` +
+    "Install it and restart sanlock, or change the lock args on a host that has it: vgchange --setlockargs nopersist";
+  return refuse("EPROTONOSUPPORT", detail);
 }
 
 /** Closes the registered connection, which gives back whatever sanlock still holds for it. */

@@ -21,6 +21,19 @@ export function readOptions(client: SanlockClient, set_lock_args: string): UserL
   return refuse("EPROTONOSUPPORT", detail);
 }
 
+/**
+ * Why this host's sanlock, library or daemon, can't be told that a host is dead, as a clause; "" when it can. A VG with the lock arg
+ * persist needs that: a failed host would be cut off there, and its locks would stay taken all the same.
+ */
+export function fencingProblem(client: SanlockClient): string | Refused {
+  if (!client.features.set_host)
+    return `declaring a host dead needs libsanlock ${versionText(NO_TIMEOUT_SINCE)}`;
+  const { rv, version } = client.version();
+  if (rv < 0) return refuseUnconnected(rv);
+  if (version >= NO_TIMEOUT_SINCE) return "";
+  return `declaring a host dead needs sanlock ${versionText(NO_TIMEOUT_SINCE)}, and the daemon of this host is ${versionText(version)}`;
+}
+
 /** Which kind of leases a VG has is settled when it is made; the C daemon takes a change of it for done and ignores it. */
 export function checkCawKept({ caw }: UserLockArgs, using_caw: boolean): Refused | null {
   if (caw === "default" || (caw === "yes") === using_caw) return null;

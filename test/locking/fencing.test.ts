@@ -318,6 +318,18 @@ describe("nobody is cut off", () => {
     expect(rig.keyCalls()).toEqual([]);
   });
 
+  test("where the lock manager turns out at the start not to be able to, and everybody who is refused is told", () => {
+    const rig = makeRig({ managers: { sanlock: FENCING }, lock_type: "sanlock" });
+    rig.script("prepare", () =>
+      done({ prev_generation: 0, global_lock: "not-here", fencing_problem: "it is too old" }),
+    );
+    rig.startVg("vg", PERSIST);
+    rig.script("lock", () => failed());
+    const reply = rig.client().send("lock_vg", { vg_name: "vg", mode: "ex" });
+    expect(reply).toMatchObject({ result: EAGAIN, detail: expect.stringContaining("it is too old") });
+    expect(removals(rig)).toEqual([]);
+  });
+
   test("who is this host itself, in whatever generation", () => {
     for (const generation of [3, 7, 8]) {
       const rig = started();

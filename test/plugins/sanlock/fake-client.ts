@@ -130,14 +130,14 @@ export const IDENTITY: LockspaceIdentity = {
   lockspace_name: "lvm_vg",
   vg_name: "vg",
   vg_uuid: "",
-  vg_lock_args: "2.0.0:lvmlock:persist",
+  vg_lock_args: "2.0.0:lvmlock",
   lock_type: "sanlock",
   host_id: 1,
 };
 
 /** A handle on the one VG of these tests. */
-export function fakeHandle(tools: Tools): LockspaceHandle {
-  return createHandle(createLockspaceState(IDENTITY, tools));
+export function fakeHandle(tools: Tools, vg_lock_args = IDENTITY.vg_lock_args): LockspaceHandle {
+  return createHandle(createLockspaceState({ ...IDENTITY, vg_lock_args }, tools));
 }
 
 export interface FakeJoined extends Fake {

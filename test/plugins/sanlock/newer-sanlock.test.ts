@@ -89,6 +89,35 @@ describe("a start", () => {
     }
   });
 
+  test("of a VG whose failed hosts are to be cut off is refused where sanlock can't be told of it, library or daemon", async () => {
+    for (const [features, version, why] of [
+      [{ ...ALL, set_host: false }, 0x05010100, "needs libsanlock 4.2.0"],
+      [ALL, 0x03080500, "the daemon of this host is 3.8.5"],
+    ] as const) {
+      const { tools } = made({ version: () => ({ rv: 0, version }) }, features);
+      const refusal = await fakeHandle(tools, "2.0.0:lvmlock:persist").prepare({ repair: false });
+      expect(refusal).toMatchObject({ code: "EPROTONOSUPPORT", detail: expect.stringContaining(why) });
+      expect(await fakeHandle(tools, "2.0.0:lvmlock").prepare({ repair: false })).toMatchObject({
+        kind: "done",
+        fencing_problem: "",
+      });
+    }
+    const { tools } = made({});
+    expect(await fakeHandle(tools, "2.0.0:lvmlock:persist").prepare({ repair: false })).toMatchObject({
+      kind: "done",
+      fencing_problem: "",
+    });
+  });
+
+  test("that takes up what an earlier lvmlockd has joined goes on there, and says that nobody can be declared dead", async () => {
+    const { tools } = made({}, { ...ALL, set_host: false });
+    const handle = fakeHandle(tools, "2.0.0:lvmlock:persist");
+    expect(await handle.prepare({ repair: false, adopt: "if-orphan" })).toMatchObject({
+      kind: "done",
+      fencing_problem: expect.stringContaining("needs libsanlock 4.2.0"),
+    });
+  });
+
   test("tells the generation before it, and passes nodelay on", async () => {
     const flags: number[] = [];
     const { tools } = made({
