@@ -33,6 +33,9 @@ function problemOf(command: PersistCommand, { state, transport, capabilities }: 
   if (command.kind === "check-key" && !state.keys.includes(command.key)) {
     return { kind: "not-started", detail: `${nameKey(command.key)} is not registered` };
   }
+  if (command.kind === "devtest" && capabilities === null) {
+    return { kind: "unsupported", detail: "the device does not tell which reservation types it has" };
+  }
   if (command.kind === "devtest" && capabilities !== null) {
     const type = command.typeOf(transport);
     if (!capabilities.types.includes(type)) {

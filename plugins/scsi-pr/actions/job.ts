@@ -69,6 +69,7 @@ export interface Inspection {
   readonly kind: "inspected";
   readonly transport: ReservableDevice["transport"];
   readonly state: DeviceState;
+  /** Null where they were not asked for, and where the device does not tell them. */
   readonly capabilities: PrCapabilities | null;
   /** null when it was not asked for, or the device does not tell. */
   readonly registrations: readonly Registration[] | null;
@@ -120,18 +121,20 @@ function* inspect(
   { transport, commands }: JobDevice,
   scope: InspectionScope,
 ): Script<Inspection | PrRefusal> {
-  // Capabilities first: a device without persistent reservations is best known by its refusal of this one.
   const capabilities = scope.capabilities ? yield* commands.readCapabilities() : null;
-  if (capabilities !== null && capabilities.kind !== "done") return capabilities;
+  if (capabilities !== null && capabilities.kind !== "done" && capabilities.kind !== "unsupported")
+    return capabilities;
   const read = yield* readState(commands);
   if (read.kind === "keys") throw new Error("an inspection reads the reservation too");
-  if (read.kind !== "state") return read;
+  // Disks older than SPC-3 have reservations without REPORT CAPABILITIES. One that has none is best known by its refusal of that.
+  if (read.kind !== "state")
+    return capabilities?.kind === "unsupported" && read.kind === "unsupported" ? capabilities : read;
   const full = scope.full_status ? yield* commands.readFullStatus() : null;
   return {
     kind: "inspected",
     transport,
     state: read.state,
-    capabilities: capabilities?.capabilities ?? null,
+    capabilities: capabilities?.kind === "done" ? capabilities.capabilities : null,
     // Many targets have no READ FULL STATUS; keys and reservation are the answer then.
     registrations: full?.kind === "done" ? full.registrations : null,
   };

@@ -85,6 +85,12 @@ export function inability(request: StartRequest, inspection: Inspection): Device
     const able = capabilities.types.join(", ") || "none";
     return refused("unsupported", `the device does not support reservation type ${type}; it has: ${able}`);
   }
+  if (request.aptpl && capabilities === null) {
+    return refused(
+      "unsupported",
+      "the device does not tell whether it keeps registrations through a loss of power; start without --ptpl",
+    );
+  }
   if (request.aptpl && capabilities !== null && !capabilities.persist_through_power_loss.capable) {
     return refused(
       "unsupported",

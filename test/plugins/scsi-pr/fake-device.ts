@@ -28,6 +28,8 @@ export interface FakeDiskOptions {
   /** NVMe: a second registrant's acquire of an all-registrants reservation is a conflict; in SCSI it is not. */
   readonly is_nvme?: boolean;
   readonly has_full_status?: boolean;
+  /** REPORT CAPABILITIES came with SPC-3. */
+  readonly has_capabilities?: boolean;
 }
 
 export interface FakeDisk {
@@ -167,12 +169,14 @@ function readings(seat: Seat): Readings {
         return { generation, reservation: reservation === null ? null : { type: reservation.type, key } };
       }),
     readCapabilities: () =>
-      read("readCapabilities", () => ({
-        capabilities: {
-          persist_through_power_loss: { capable: options.ptpl_capable ?? true, active: disk.aptpl },
-          types: options.types ?? RESERVATION_TYPES,
-        },
-      })),
+      options.has_capabilities === false
+        ? { kind: "unsupported", detail: `${path}: no REPORT CAPABILITIES` }
+        : read("readCapabilities", () => ({
+            capabilities: {
+              persist_through_power_loss: { capable: options.ptpl_capable ?? true, active: disk.aptpl },
+              types: options.types ?? RESERVATION_TYPES,
+            },
+          })),
     readFullStatus: () =>
       options.has_full_status === false
         ? { kind: "unsupported", detail: `${path}: no READ FULL STATUS` }
