@@ -30,7 +30,7 @@ export type VgFacts =
 
 export interface TakeOverSurroundings {
   readonly readVg: (vg_name: string) => Promise<VgFacts>;
-  readonly ask: (question: string) => Promise<boolean>;
+  readonly ask: (question: string, warnings: readonly string[]) => Promise<boolean>;
   /** Notes in the host's log what is done now. */
   readonly record: (doing: string) => Promise<void>;
 }
@@ -47,8 +47,9 @@ export async function takeOver(
 ): Promise<number> {
   const vg = await surroundings.readVg(order.vg_name);
   if (vg.kind === "failed") return sayError(`lvmlockctl: ${printable(vg.detail)}`, vg.exit_status);
-  sayError(warningText(order), EXIT.ok);
-  if (!order.yes && !(await surroundings.ask(`Take VG ${order.vg_name} over?`)))
+  const warning = warningText(order);
+  sayError(warning, EXIT.ok);
+  if (!order.yes && !(await surroundings.ask(`Take VG ${order.vg_name} over?`, [warning])))
     return sayError("lvmlockctl: nothing was done", EXIT.failure);
   const action = takeOverAction(order, vg);
   await surroundings.record(action.doing);

@@ -9,7 +9,7 @@ import { type Invocation, readCommand } from "./command.ts";
 import { confirm } from "./confirm.ts";
 import { findDevices } from "./devices.ts";
 import { exitOf, PERSIST_EXIT } from "./exit.ts";
-import { type Notes, openNotes, SYSLOG_IDENT } from "./notes.ts";
+import { type Notes, noteLine, openNotes, SYSLOG_IDENT } from "./notes.ts";
 import type { PersistFormat } from "./options.ts";
 import { type RunProgress, runProgress } from "./progress.ts";
 import { runCommand, teamFor } from "./run-command.ts";
@@ -94,7 +94,8 @@ async function agree(plan: Plan, { group, notes, invocation, warnings }: Telling
   warnings.push(...plan.warnings);
   for (const warning of plan.warnings) notes.warn(`${group}: ${warning}`);
   const isAsked = plan.cuts_off && !invocation.yes && !invocation.dry_run;
-  return !isAsked || (await confirm("Go on?"));
+  const told = warnings.map((warning) => noteLine(`warning: ${group}: ${warning}`));
+  return !isAsked || (await confirm("Go on?", told));
 }
 
 /** Notes that the run is to end. A command that a device has is waited for, unless the signal comes again. */

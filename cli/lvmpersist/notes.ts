@@ -17,28 +17,32 @@ export interface Notes {
   log(severity: SyslogSeverity, text: string): void;
 }
 
-/** The indented form is that of lvm's own messages, among which these appear when lvm calls. `syslog_path` null: not to syslog. */
+/** A line in the indented form that lvm's own messages have. */
+export function noteLine(text: string): string {
+  return `  ${SYSLOG_IDENT}: ${printable(text)}`;
+}
+
+/** The lines appear among lvm's own when lvm calls. `syslog_path` null: not to syslog. */
 export function openNotes(syslog_path: string | null): Notes {
   const opened = syslog_path === null ? null : openSyslog(SYSLOG_IDENT, syslog_path);
   // A host without syslog is no reason not to fence.
   const syslog: Syslog | null = opened === null || "kind" in opened ? null : opened;
   const log = (severity: SyslogSeverity, text: string): void => syslog?.write(severity, text);
-  const line = (text: string): string => `  ${SYSLOG_IDENT}: ${printable(text)}`;
   return {
     success(text, to_log_only) {
       log("notice", text);
-      if (!to_log_only) say(line(text), 0);
+      if (!to_log_only) say(noteLine(text), 0);
     },
     warn(text) {
       log("warning", text);
-      sayError(line(`warning: ${text}`), 0);
+      sayError(noteLine(`warning: ${text}`), 0);
     },
     error(text, exit_status) {
       log("err", text);
-      return sayError(line(text), exit_status);
+      return sayError(noteLine(text), exit_status);
     },
     hint(text) {
-      sayError(line(text), 0);
+      sayError(noteLine(text), 0);
     },
     log,
   };

@@ -34,6 +34,8 @@ interface Model {
   readonly gone?: string;
   /** Runs it from a program of this name. */
   readonly caller?: string;
+  /** Standard error goes to a file, and not to the terminal. */
+  readonly stderr_to?: string;
 }
 
 interface Prepared {
@@ -63,7 +65,7 @@ function prepare(model: Model): Prepared {
   const own = [process.execPath, "--config=/dev/null", "--no-env-file", PROGRAM, ...model.words, ...devices];
   return {
     // The caller has to stay: a shell becomes its last command otherwise.
-    command: model.caller === undefined ? own : [model.caller, "-c", '"$@"; exit $?', "caller", ...own],
+    command: called(model, own),
     env: { ...process.env, [MODEL_VARIABLE]: JSON.stringify(settings) } as Record<string, string>,
     states: () => (existsSync(states_path) ? readFileSync(states_path, "utf8") : ""),
     log() {
@@ -78,6 +80,11 @@ function prepare(model: Model): Prepared {
       return lines;
     },
   };
+}
+
+function called({ caller, stderr_to }: Model, own: string[]): string[] {
+  if (stderr_to !== undefined) return ["sh", "-c", '"$@" 2>"$0"; exit $?', stderr_to, ...own];
+  return caller === undefined ? own : [caller, "-c", '"$@"; exit $?', "caller", ...own];
 }
 
 interface Ran extends Prepared {
@@ -208,6 +215,26 @@ describe("at a terminal, before another host is cut off", () => {
       expect(ran.states()).toBe(name === "lvm" ? " | none\n".repeat(3) : untouched);
     }
   });
+});
+
+describe("at a terminal, with standard error elsewhere", () => {
+  test.each([
+    ["a no, which changes nothing", "n\r", untouched],
+    ["Ctrl-C, which is a no", "\x03", untouched],
+    ["the end of the input, which is a no", "\x04", untouched],
+    ["a yes, which does it", "y\r", " | none\n".repeat(3)],
+  ])(
+    "the person reads the warnings and the question all the same, and answers with %s",
+    async (_, answer, states) => {
+      const stderr_to = scratch.file("stderr");
+      const ran = await onTerminal({ words: CLEAR, registered: BOTH, stderr_to }, answer);
+      expect(ran.screen).toMatch(
+        /warning: model0:model2: these hosts lose their keys.*\r\nGo on\? \[y\/n\]: /,
+      );
+      expect(readFileSync(stderr_to, "utf8")).toContain(WARNING);
+      expect(ran.states()).toBe(states);
+    },
+  );
 });
 
 describe("without a terminal", () => {
