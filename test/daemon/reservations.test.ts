@@ -79,12 +79,11 @@ function playedPvs(
   return { run, commands };
 }
 
-const quiet = { notice: () => {}, warning: () => {} };
-
 function ask(
   run: (words: readonly string[]) => Promise<PersistAnswer>,
   call: Partial<AskReservations>,
   key_directory = scratch.file("no such directory"),
+  warning: (text: string) => void = () => {},
 ): Promise<ManagerAnswer> {
   const effect: AskReservations = {
     kind: "ask-reservations",
@@ -97,7 +96,8 @@ function ask(
     ...call,
   };
   const { promise, resolve } = Promise.withResolvers<ManagerAnswer>();
-  createReservations({ run, key_directory, log: quiet }).ask(effect, (_, answer) => resolve(answer));
+  const log = { notice: () => {}, warning };
+  createReservations({ run, key_directory, log }).ask(effect, (_, answer) => resolve(answer));
   return promise;
 }
 
@@ -191,6 +191,14 @@ describe("removing a failed host's key", () => {
         `lvmpersist remove --ourkey ${printKey(OWN_KEY)} --removekey 0xabc --device /dev/sdc`,
     });
     expect(await ask(run, { method: "checkRemoved" })).toMatchObject({ kind: "refused" });
+  });
+
+  test("names the lack of our own key before the key that is left because of it", async () => {
+    const pvs = [pv("/dev/sdb", [OWN_KEY, OTHER_KEY]), pv("/dev/sdc", [OTHER_KEY])];
+    const { run } = playedPvs(pvs, () => ({ kind: "pvs", exit_status: 3, pvs }));
+    expect(((await ask(run, {})) as Refused).detail).toBe(
+      `/dev/sdb: its key ${printKey(OTHER_KEY)} of generation 3 is still registered; /dev/sdc: our own key ${printKey(OWN_KEY)} is not registered`,
+    );
   });
 
   test("says what lvmpersist said when it gave no report, and looks no further", async () => {
@@ -319,6 +327,20 @@ describe("a start", () => {
       detail: expect.stringContaining(`another key of ours is registered as well: ${printKey(later)}`),
     });
     expect(commands.filter((command) => command.startsWith("remove"))).toEqual([]);
+  });
+
+  test("tells which earlier keys it has removed, also when the start is refused, and none that are left", async () => {
+    const [old, later] = [6, 8].map((generation) => keyOfHost({ host_id: 1, generation }));
+    const correct = { method: "correctKey", removed: null } as const;
+    const warnings: string[] = [];
+    const warn = (text: string): void => void warnings.push(text);
+    const pvs = [pv("/dev/sdb", [old ?? 0n, later ?? 0n, OWN_KEY])];
+    const { run } = playedPvs([...pvs], undefined, [old ?? 0n, later ?? 0n]);
+    expect(await ask(run, correct, undefined, warn)).toMatchObject({ code: "EPREPARE" });
+    expect(warnings).toEqual([expect.stringContaining(`removed ${printKey(old ?? 0n)}, registered`)]);
+    const stuck = playedPvs(pvs, () => ({ kind: "pvs", exit_status: 1, pvs }));
+    expect(await ask(stuck.run, correct, undefined, warn)).toMatchObject({ code: "EPREPARE" });
+    expect(warnings).toHaveLength(1);
   });
 
   test("tells earlier from later generations by the 24 bits that a key has of them", async () => {

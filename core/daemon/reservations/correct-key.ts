@@ -9,7 +9,7 @@ import { earlierKeys, ownKeyProblem, type PvState, reservedProblem } from "./pv-
 export interface Corrected {
   readonly problem: string;
   readonly changed: boolean;
-  /** Keys of earlier lives that were registered through other nexus and are removed. */
+  /** Keys of earlier lives that were registered through other nexus and, by what the PVs say, are removed; also with a problem. */
   readonly removed: readonly ReservationKey[];
 }
 
@@ -29,15 +29,17 @@ export async function correctOwnKey(run: RunLvmpersist, vg_name: string, own: Ho
     told.push(started);
   }
   let after = await read();
-  const removed = after.kind === "failed" ? [] : earlierKeys(after.pvs, own);
-  for (const stale of removed) {
-    const keys = ["--ourkey", printKey(keyOfHost(own)), "--removekey", printKey(stale)];
+  const stale = after.kind === "failed" ? [] : earlierKeys(after.pvs, own);
+  for (const key of stale) {
+    const keys = ["--ourkey", printKey(keyOfHost(own)), "--removekey", printKey(key)];
     const done = await run(["remove", "--vg", vg_name, ...keys]);
     if (done.kind === "failed") return ended(done.detail);
     told.push(done);
   }
-  if (removed.length > 0) after = await read();
+  if (stale.length > 0) after = await read();
   const problem = after.kind === "failed" ? after.detail : ownKeyProblem(after.pvs, own);
+  const left = after.kind === "failed" ? stale : earlierKeys(after.pvs, own);
+  const removed = stale.filter((key) => !left.includes(key));
   return { problem: problem === "" ? "" : `${problem}${reasonOf(told)}`, changed: true, removed };
 }
 

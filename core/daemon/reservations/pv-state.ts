@@ -173,9 +173,10 @@ export function removalProblem(pvs: readonly PvState[], own: HostLife, removed: 
 
 function leftProblem(pvs: readonly PvState[], our_key: ReservationKey, removed: HostLife): string {
   return sentence(pvs, ({ keys }) => {
+    // Without our own key nothing is removed there, so this is said first: what else is left follows from it.
+    if (!keys.includes(our_key)) return `our own key ${printKey(our_key)} is not registered`;
     const left = keysOf(keys, removed.host_id);
-    if (left.length > 0) return `${left.map(describeKey).join(" and ")} is still registered`;
-    return keys.includes(our_key) ? "" : `our own key ${printKey(our_key)} is not registered`;
+    return left.length === 0 ? "" : `${left.map(describeKey).join(" and ")} is still registered`;
   });
 }
 

@@ -98,14 +98,15 @@ async function correctKey(
 ): Promise<ManagerAnswer> {
   const key = printKey(keyOfHost(own));
   const { problem, changed, removed } = await correctOwnKey(options.run, vg_name, own);
+  // What was removed is told whether or not the start then goes on.
+  if (removed.length > 0)
+    options.log.warning(
+      `VG ${vg_name}: removed ${removed.map(printKey).join(", ")}, registered through another path or session in an earlier generation of this host_id`,
+    );
   if (problem !== "") return notPrepared(vg_name, problem);
   if (changed)
     options.log.notice(
       `VG ${vg_name}: the key of this host is ${key} now, for its generation ${own.generation}`,
-    );
-  if (removed.length > 0)
-    options.log.warning(
-      `VG ${vg_name}: removed ${removed.map(printKey).join(", ")}, registered through another path or session in an earlier generation of this host_id`,
     );
   try {
     writeKeyFile(options.key_directory, { name: vg_name, uuid: vg_uuid }, key);
