@@ -1,6 +1,6 @@
 /**
- * An lvm newer than Debian's in a guest: what `vgchange --persist` needs (2.03.34 and later). No suite of Debian has one
- * yet, so it is taken from a tree of lvm2's sources in which `./configure --enable-lvmlockd-dlm --enable-udev_sync && make` was run.
+ * An lvm newer than Debian's in a guest: what `vgchange --persist` needs (2.03.34 and later). No suite of Debian has one yet, so
+ * it is taken from a tree in which somebody has built lvm2.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ export function findLvmTree(): string {
   const tree = process.env[LVM_TREE_VARIABLE] ?? "";
   if (tree !== "" && [PROGRAM, LIBRARY].every((file) => existsSync(join(tree, file)))) return tree;
   throw new Error(
-    `${LVM_TREE_VARIABLE} names no built tree of lvm2 (${tree || "it is not set"}): clone lvm2's repository, ./configure --disable-selinux --disable-readline --enable-lvmlockd-dlm --enable-udev_sync --prefix=/usr --sbindir=/usr/sbin, make -C libdm && make -C lib && make -C tools`,
+    `${LVM_TREE_VARIABLE} (${tree === "" ? "it is not set" : tree}) names no built tree of lvm2: one with ${PROGRAM} and ${LIBRARY}, 2.03.37 or newer, made with support for lvmlockd and udev, whose lvmpersist is /usr/sbin/lvmpersist`,
   );
 }
 
