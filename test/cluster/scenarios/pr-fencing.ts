@@ -4,95 +4,56 @@ import { resultOf, showReply } from "../../rig/replies.ts";
 import type { Cluster } from "../lab/cluster.ts";
 import type { Host } from "../lab/host.ts";
 import { type Steps, scenario } from "../scenario.ts";
+import {
+  expectStopped,
+  fence_ms_max,
+  firstSector,
+  infoOf,
+  isStarted,
+  keyIn,
+  keyNow,
+  loseHeartbeat,
+  readPvs,
+  removalTimes,
+  sameKeys,
+  startCounting,
+  untilNotRemoved,
+  untilStopped,
+} from "../services/fences.ts";
 import { startStorage } from "../services/lio.ts";
 import { startDaemons } from "../services/sanlock-hosts.ts";
 import { askLvmlockd } from "../services/wire.ts";
 
 const [SDA, SDB] = ["/dev/sda", "/dev/sdb"] as const;
-const DEVICES = `--device ${SDA} --device ${SDB}`;
+const PVS = [SDA, SDB] as const;
+/** The first host's second way to the PVs: a nexus of its own, of which lvm knows nothing. */
+const SECOND_PATH = { [SDA]: "/dev/sdc", [SDB]: "/dev/sdd" } as const;
+type Pv = (typeof PVS)[number];
 
-/** How each PV is reserved: a daemon that corrects its key has to keep all of it as it is. */
-const RESERVATIONS = { [SDA]: "--prtype WEAR --ptpl", [SDB]: "--prtype EAAR" } as const;
+/**
+ * How each PV is reserved: a daemon that corrects its key has to keep all of it as it is. The leases are on the first one; the second
+ * one can still be read by a host whose key is missing there.
+ */
+const RESERVATIONS = { [SDA]: "--prtype EAAR", [SDB]: "--prtype WEAR --ptpl" } as const;
 
-/** What `vgchange --persist start` does on a PV. */
-async function startPv(host: Host, device: keyof typeof RESERVATIONS): Promise<void> {
-  await host.must(`lvmpersist start --ourkey ${guessedKey(host)} ${RESERVATIONS[device]} --device ${device}`);
+/** Registers a key on a PV; without one, as `vgchange --persist start` does before it knows the generation. */
+async function startPv(
+  host: Host,
+  pv: Pv,
+  { key = keyIn(host, 0), device = pv as string } = {},
+): Promise<void> {
+  await host.must(`lvmpersist start --ourkey ${key} ${RESERVATIONS[pv]} --device ${device}`);
 }
 
 /** lvmlockd has stopped the VG while its metadata are changed. */
 const NO_LOCKS = "--lockopt skipgl,skipvg";
 
-/** lvm's guess before a host has joined the lockspace: no generation. */
-const guessedKey = (host: Host): string => `0x100000000000000${host.id}`;
-
-const fence_ms_max = 120_000;
-
-/** Counts in the first sector of the LV until a write fails; /run/acked has the last count that the device took. */
-const WRITER = `#!/bin/bash
-for ((n = 1; ; n++)); do
-  printf '%-512s' "host1 $n" >/run/block
-  dd if=/run/block of=/dev/vg0/lv0 bs=512 count=1 oflag=direct 2>/dev/null || break
-  echo $n >/run/acked
-done
-echo $n >/run/writer-failed
-`;
-
-/** What lvmpersist reads of a PV, in the words of its report. */
-interface PvRow {
-  readonly device: string;
-  readonly status: string;
-  readonly keys: readonly string[] | null;
-  readonly reservation: string | null;
-  readonly ptpl: number | null;
-}
-
-/** The PVs' reservations; the devices are named, because lvm finds no PV that it may not read. */
-async function pvs(host: Host): Promise<readonly PvRow[]> {
-  const { stdout } = await host.must(`lvmpersist read ${DEVICES} --reportformat json_std`);
-  const { report } = JSON.parse(stdout) as { report: readonly [{ device: readonly PvRow[] }] };
-  return report[0].device;
-}
-
-/** The registered keys, which are the same on all PVs. */
-async function keys(host: Host): Promise<readonly string[]> {
-  const lists = (await pvs(host)).map((pv) => [...(pv.keys ?? [])].sort());
-  const [first = []] = lists;
-  for (const list of lists) assert.deepEqual(list, first);
-  return first;
-}
-
-interface FenceRow {
-  readonly host_id: number;
-  readonly generation: number;
-  readonly key: string;
-  readonly state: string;
-}
-
-interface InfoReport {
-  readonly report: readonly [
-    { readonly lockspace: readonly { readonly vg_name: string; readonly generation: number }[] } & {
-      readonly fence: readonly FenceRow[];
-    },
-  ];
-}
-
-async function info(host: Host): Promise<InfoReport["report"][0]> {
-  const { stdout } = await host.must("lvmlockctl --info --reportformat json_std");
-  return (JSON.parse(stdout) as InfoReport).report[0];
-}
-
-async function lockspaces(host: Host): Promise<readonly string[]> {
-  return (await info(host)).lockspace.map(({ vg_name }) => vg_name).filter((name) => name === "vg0");
-}
-
-/** This host's key as its present generation of the VG's lockspace makes it. */
-async function keyNow(host: Host): Promise<string> {
-  const generation = (await info(host)).lockspace.find(({ vg_name }) => vg_name === "vg0")?.generation ?? 0;
-  assert.ok(generation > 0, `${host.name} is in a generation of the lockspace`);
-  return `0x1000${`${generation.toString(16).padStart(8, "0")}${host.id.toString(16).padStart(4, "0")}`}`;
-}
-
 const NEW_ARGS = "2.0.0:lvmlock:notimeout:persist";
+
+/** Later than this host can be in. */
+const LATER_GENERATION = 0xff;
+
+const start_ms_max = 120_000;
 
 /**
  * What `vgchange --setlockargs persist,notimeout` does. Debian's lvm has no such option, but to lvm the args are a text that it
@@ -134,103 +95,177 @@ async function setUp(lab: Cluster, { step }: Steps): Promise<void> {
         (await a.must("lvmlockctl --dump")).stdout,
         /VG vg0 needs persistent reservations, and they are not started here: \/dev\/sda: it is not reserved, so that every host can write; \/dev\/sdb: .*Start them first: vgchange --persist start vg0/,
       );
-      assert.deepEqual(await lockspaces(a), []);
+      assert.equal(await isStarted(a, "vg0"), false);
     },
   );
   await step("nor where one PV has only the other host's key", async () => {
-    await startPv(b, SDA);
-    await startPv(a, SDB);
+    await startPv(a, SDA);
+    await startPv(b, SDB);
     await a.refused("vgchange --lockstart vg0", /VG vg0 start failed: -215/);
-    assert.match((await a.must("lvmlockctl --dump")).stdout, /\/dev\/sda: no key of this host is registered/);
-  });
-  await step(
-    "with keys of a guessed generation it starts, and they then have the right one: WEAR and EAAR, with and without APTPL",
-    async () => {
-      await startPv(a, SDA);
-      await startPv(b, SDB);
-      assert.deepEqual(await keys(a), [guessedKey(a), guessedKey(b)]);
-      for (const host of [a, b]) await host.must("vgchange --lockstart vg0", { timeout_ms: 120_000 });
-      const right = [await keyNow(a), await keyNow(b)];
-      for (const [index, host] of [a, b].entries()) assert.notEqual(right[index], guessedKey(host));
-      assert.deepEqual(await keys(b), right.toSorted());
-      const kept = (await pvs(a)).map(({ device, reservation, ptpl }) => [device, reservation, ptpl]);
-      assert.deepEqual(kept, [
-        [SDA, "WEAR", 1],
-        [SDB, "EAAR", 0],
-      ]);
-    },
-  );
-  await step("one host has an LV active and writes to it", async () => {
-    await a.must("lvcreate -aey -n lv0 -L 16M vg0");
-    await b.refused("lvchange -aey vg0/lv0", /LV locked by other host: vg0\/lv0/);
-    await a.write("/root/writer", WRITER);
-    await a.must("chmod +x /root/writer; setsid /root/writer </dev/null >/dev/null 2>&1 & disown");
-    await a.until("test $(cat /run/acked) -ge 3", { timeout_ms: 30_000 });
+    assert.match((await a.must("lvmlockctl --dump")).stdout, /\/dev\/sdb: no key of this host is registered/);
   });
 }
 
-async function fence(lab: Cluster, { step, say }: Steps): Promise<void> {
+/** Keys of this host_id that came through another nexus, as a path that is lost or a session that ended leaves them behind. */
+async function otherGenerations(lab: Cluster, { step }: Steps): Promise<void> {
   const [a, b] = [lab.host(1), lab.host(2)];
-  let cut_ms = 0;
-  const [key_a, key_b] = [await keyNow(a), await keyNow(b)];
-  await step("that host loses network and heartbeat, and goes on writing", async () => {
-    lab.network.cut(a);
-    await a.must("pkill -STOP -x sanlock");
-    cut_ms = performance.now();
-    const before = Number((await a.must("cat /run/acked")).stdout);
-    await a.until(`test $(cat /run/acked) -gt ${before + 2}`, { timeout_ms: 30_000 });
+  const later = keyIn(a, LATER_GENERATION);
+  let first = "";
+  await step(
+    "nor where a key of a later generation of this host is left, which is not removed; one of an earlier generation is",
+    async () => {
+      await startPv(a, SDB);
+      await startPv(a, SDA, { device: SECOND_PATH[SDA] });
+      await startPv(a, SDB, { device: SECOND_PATH[SDB], key: later });
+      const { stderr } = await a.run("vgchange --lockstart vg0", { timeout_ms: start_ms_max });
+      assert.match(stderr, /Lock start failed/);
+      await untilStopped(a, "vg0");
+      const log = (await a.must("lvmlockctl --dump")).stdout;
+      assert.ok(log.includes(`${SDB}: another key of ours is registered as well: ${later}`), log);
+      assert.ok(log.includes(`removed ${keyIn(a, 0)}, registered through another path or session`), log);
+      const [on_a, on_b] = (await readPvs(a, PVS)).map((pv) => pv.keys ?? []);
+      first = on_a?.[0] ?? "";
+      assert.deepEqual([on_a?.length, first > keyIn(a, 0), first < later], [1, true, true]);
+      assert.deepEqual(on_b?.toSorted(), [first, later, keyIn(b, 0)].toSorted());
+    },
+  );
+  await step(
+    "when that key is removed by hand it starts, takes the key of the start before along, and keeps EAAR and WEAR, with and without APTPL",
+    async () => {
+      await a.must(`lvmpersist remove --ourkey ${first} --removekey ${later} --vg vg0`);
+      await startPv(a, SDA, { device: SECOND_PATH[SDA], key: first });
+      await startPv(b, SDA);
+      for (const host of [a, b]) await host.must("vgchange --lockstart vg0", { timeout_ms: start_ms_max });
+      const right = [await keyNow(a, "vg0"), await keyNow(b, "vg0")];
+      assert.deepEqual([right.includes(first), right.includes(keyIn(b, 0))], [false, false]);
+      assert.deepEqual(await sameKeys(b, PVS), right.toSorted());
+      const kept = (await readPvs(a, PVS)).map(({ device, reservation, ptpl }) => [
+        device,
+        reservation,
+        ptpl,
+      ]);
+      assert.deepEqual(kept, [
+        [SDA, "EAAR", 0],
+        [SDB, "WEAR", 1],
+      ]);
+      assert.match((await a.must("lvmlockctl --dump")).stdout, new RegExp(`removed ${first}, registered`));
+    },
+  );
+}
+
+async function notCutOff(lab: Cluster, { step }: Steps): Promise<void> {
+  const [a, b] = [lab.host(1), lab.host(2)];
+  const [key_a, key_b] = [await keyNow(a, "vg0"), await keyNow(b, "vg0")];
+  const tells = async (why: RegExp): Promise<void> => {
+    const who = (await b.must("lvmlockctl who vg0/lv0")).stdout;
+    assert.match(who, new RegExp(`${key_a} +NOT CUT OFF .*${why.source}`));
+    // In a pipe these are lvm2's own lines, which have no room for the reason.
+    assert.match((await b.must("lvmlockctl --info")).stdout, new RegExp(`PR host_id 1 .* ${key_a} failed`));
+    assert.match(
+      (await b.must("lvmlockctl --dump")).stdout,
+      new RegExp(`could not be cut off: .*${why.source}`),
+    );
+  };
+  await step("one host has two LVs active and writes to one of them", async () => {
+    await a.must("lvcreate -aey -n lv0 -L 16M vg0 && lvcreate -aey -n lv1 -L 16M vg0");
+    await b.refused("lvchange -aey vg0/lv0", /LV locked by other host: vg0\/lv0/);
+    await startCounting(a, "vg0/lv0");
   });
+  await step("it loses network and heartbeat, and goes on writing", () =>
+    loseHeartbeat(a, () => lab.network.cut(a)),
+  );
+  await step(
+    "the other host, whose own key is missing on one PV, removes nothing, grants nothing, and says why",
+    async () => {
+      await b.must(`lvmpersist stop --ourkey ${key_b} --device ${SDB}`);
+      const { detail, key } = await untilNotRemoved(b, "vg0/lv0", 1);
+      assert.equal(key, key_a);
+      const why = new RegExp(`${SDB}: our own key ${key_b} is not registered`);
+      assert.match(detail, why);
+      await tells(why);
+      const lists = (await readPvs(b, PVS)).map((pv) => pv.keys?.toSorted());
+      assert.deepEqual(lists, [[key_a, key_b], [key_a]]);
+    },
+  );
+  await step("nor does it while one PV is not to be seen", async () => {
+    await startPv(b, SDB, { key: key_b });
+    await lab.disk(1).fail({ hosts: [b], how: "gone" });
+    const { detail } = await untilNotRemoved(b, "vg0/lv0", 2);
+    const why = /PV \S+ of VG vg0 is missing on this host/;
+    assert.match(detail, why);
+    await tells(why);
+    const [on_a] = await readPvs(b, [SDA]);
+    assert.deepEqual(on_a?.keys?.toSorted(), [key_a, key_b]);
+    await lab.disk(1).restore({ hosts: [b] });
+    assert.equal(lab.disk(1).path, SDB);
+  });
+}
+
+async function cutOff(lab: Cluster, { step, say }: Steps): Promise<void> {
+  const [a, b] = [lab.host(1), lab.host(2)];
+  const [key_a, key_b] = [await keyNow(a, "vg0"), await keyNow(b, "vg0")];
   let taken = "";
-  await step("the other host gets the LV once lvmlockd has removed its key from the PV", async () => {
-    await b.until("lvchange -aey vg0/lv0", { timeout_ms: fence_ms_max, every_ms: 1000 });
-    say(`the LV was had ${((performance.now() - cut_ms) / 1000).toFixed(0)} s after the host was cut off`);
-    taken = (await b.must("dd if=/dev/vg0/lv0 bs=512 count=1 iflag=direct")).stdout.trim();
-    assert.deepEqual(await keys(b), [key_b]);
+  await step("when all is there again, it gets both LVs once lvmlockd has removed the key", async () => {
+    const began_ms = performance.now();
+    const wait = { timeout_ms: fence_ms_max, every_ms: 1000 };
+    await Promise.all(["lv0", "lv1"].map((lv) => b.until(`lvchange -aey vg0/${lv}`, wait)));
+    say(`both LVs were had after ${((performance.now() - began_ms) / 1000).toFixed(0)} s`);
+    taken = await firstSector(b, "vg0/lv0");
+    assert.deepEqual(await sameKeys(b, PVS), [key_b]);
   });
   await step(
     "the first host's next write failed at the device, and nothing of it came after that",
     async () => {
-      await a.until("test -e /run/writer-failed", { timeout_ms: 20_000 });
-      await a.must("dmesg | grep -q 'reservation conflict'");
-      const [acked, failed] = (await a.must("cat /run/acked /run/writer-failed")).stdout.trim().split("\n");
-      // The write that failed may have been taken just before the device cut the host off; no later one can have been.
-      assert.ok([`host1 ${acked}`, `host1 ${failed}`].includes(taken), `${taken} after ${acked}`);
+      await expectStopped(a, taken);
       await b.must("printf 'host2 was here' | dd of=/dev/vg0/lv0 conv=sync oflag=direct");
       await a.refused("dd if=/run/block of=/dev/vg0/lv0 bs=512 count=1 oflag=direct", /error writing/);
       await Bun.sleep(2000);
-      assert.match(
-        (await b.must("dd if=/dev/vg0/lv0 bs=512 count=1 iflag=direct")).stdout,
-        /^host2 was here/,
-      );
+      assert.equal(await firstSector(b, "vg0/lv0"), "host2 was here");
     },
   );
-  await step("lvmlockctl tells who was cut off, in which generation, and that it is done", async () => {
-    const { fence } = await info(b);
-    assert.equal(fence.length, 1, JSON.stringify(fence));
-    assert.deepEqual([fence[0]?.host_id, fence[0]?.key, fence[0]?.state], [1, key_a, "removed"]);
-    assert.match((await b.must("lvmlockctl who vg0")).stdout, new RegExp(key_a));
-  });
+  await step(
+    "lvmlockctl tells who was cut off, in which generation, and that three attempts were made, each after twice the pause",
+    async () => {
+      const { fence } = await infoOf(b);
+      assert.equal(fence.length, 1, JSON.stringify(fence));
+      const [row] = fence;
+      assert.deepEqual([row?.host_id, row?.key, row?.state, row?.attempts], [1, key_a, "removed", 3]);
+      assert.match((await b.must("lvmlockctl who vg0")).stdout, new RegExp(`${key_a} +cut off`));
+      const { begun, failed } = await removalTimes(b);
+      assert.deepEqual([begun.length, failed.length], [3, 2]);
+      const pauses = failed.map((at, index) => (begun[index + 1] ?? 0) - at);
+      say(`the pauses were ${pauses.join(" and ")} s`);
+      assert.ok((pauses[0] ?? 0) >= 5 && (pauses[1] ?? 0) >= 10, pauses.join(", "));
+    },
+  );
 }
 
 export default scenario(
   "pr-fencing",
   {
-    about: "A host that is cut off while it writes loses its key, its lock and its writes, with sanlock 5.1.",
+    about:
+      "A host that is cut off while it writes loses its key, its lock and its writes, with sanlock 5.1; first its key can't be removed.",
     guests: 3,
-    timeout_ms: 900_000,
+    timeout_ms: 1_800_000,
   },
   async (steps) => {
     const lab = await steps.cluster({
       hosts: 2,
       image: "forky",
-      // Before 2.03.37 lvm's own check knows of one colon in the lock args.
-      lvm_conf: { config: { validate_metadata: "none" } },
+      lvm_conf: {
+        // Before 2.03.37 lvm's own check knows of one colon in the lock args.
+        config: { validate_metadata: "none" },
+        devices: { global_filter: ["a|^/dev/sd[ab]$|", "a|^/dev/mapper/|", "r|.*|"] },
+      },
     });
     const hosts = [lab.host(1), lab.host(2)];
     const storage = await startStorage(lab, { luns: 2, size_mb: 400, memory_mb: 1280 });
     for (const lun of [0, 1]) await lab.plug(storage.disk(lun), hosts);
+    for (const lun of [0, 1]) await lab.plug(storage.disk(lun, { path: 1 }), [lab.host(1)]);
     await Promise.all(hosts.map((host) => startDaemons(host)));
     await setUp(lab, steps);
-    await fence(lab, steps);
+    await otherGenerations(lab, steps);
+    await notCutOff(lab, steps);
+    await cutOff(lab, steps);
   },
 );
