@@ -201,6 +201,21 @@ describe("removing a failed host's key", () => {
     );
   });
 
+  test("says once what lvmpersist and the PVs say alike, and both where they differ", async () => {
+    const missing = "PV abc of VG vg is missing on this host";
+    for (const [told, detail] of [
+      [missing, missing],
+      ["it is busy", `${missing} (it is busy)`],
+    ] as const) {
+      const { run } = playedPvs([], ([command]) => ({
+        kind: "pvs",
+        exit_status: 7,
+        pvs: [pv("abc", [], { problem: command === "read" ? missing : told })],
+      }));
+      expect(((await ask(run, {})) as Refused).detail).toBe(detail);
+    }
+  });
+
   test("says what lvmpersist said when it gave no report, and looks no further", async () => {
     const { run, commands } = playedPvs([], () => ({
       kind: "failed",

@@ -40,7 +40,7 @@ export async function correctOwnKey(run: RunLvmpersist, vg_name: string, own: Ho
   const problem = after.kind === "failed" ? after.detail : ownKeyProblem(after.pvs, own);
   const left = after.kind === "failed" ? stale : earlierKeys(after.pvs, own);
   const removed = stale.filter((key) => !left.includes(key));
-  return { problem: problem === "" ? "" : `${problem}${reasonOf(told)}`, changed: true, removed };
+  return { problem: withReason(problem, told), changed: true, removed };
 }
 
 /**
@@ -60,9 +60,10 @@ function startCommands(pvs: readonly PvState[], vg_name: string, own: HostLife):
   });
 }
 
-/** What the commands themselves said about a failure, behind what the PVs say; "" when those say it all. */
-export function reasonOf(answers: readonly PersistAnswer[]): string {
+/** What the PVs say, and behind it what the commands themselves said about the failure, where that is something else. */
+export function withReason(problem: string, answers: readonly PersistAnswer[]): string {
+  if (problem === "") return "";
   const problems = answers.flatMap((answered) => (answered.kind === "failed" ? [] : answered.pvs));
-  const first = problems.map(({ problem }) => problem).find((problem) => problem !== "");
-  return first === undefined ? "" : ` (${first})`;
+  const first = problems.map((pv) => pv.problem).find((told) => told !== "" && !problem.includes(told));
+  return first === undefined ? problem : `${problem} (${first})`;
 }

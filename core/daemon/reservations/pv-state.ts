@@ -214,7 +214,8 @@ function sentence(pvs: readonly PvState[], problemOf: (pv: PvState) => string): 
   const problems = pvs.flatMap((pv) => {
     const problem = problemOf(pv);
     if (problem === "") return [];
-    return [problem.startsWith(pv.device) ? problem : `${pv.device}: ${problem}`];
+    // lvmpersist's own sentences may name the device, or the PV that has none.
+    return [problem.includes(pv.device) ? problem : `${pv.device}: ${problem}`];
   });
   const more = problems.length > NAMED ? `; and ${problems.length - NAMED} more PVs` : "";
   return problems.slice(0, NAMED).join("; ") + more;

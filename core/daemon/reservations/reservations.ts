@@ -7,7 +7,7 @@ import { refuse } from "../../../plugins/contract.ts";
 import { keyOfHost, printKey } from "../../../plugins/scsi-pr/keys.ts";
 import type { AskReservations, HostLife, ManagerAnswer } from "../../locking/api.ts";
 import type { Log } from "../log/log.ts";
-import { correctOwnKey, reasonOf } from "./correct-key.ts";
+import { correctOwnKey, withReason } from "./correct-key.ts";
 import { writeKeyFile } from "./key-file.ts";
 import type { PersistAnswer, RunLvmpersist } from "./lvmpersist.ts";
 import { abortProblem, registeredKey, removalProblem, startProblem, strangerProblem } from "./pv-state.ts";
@@ -133,7 +133,7 @@ async function removeKey(
   if (done.kind === "failed") return refuse("EAGAIN", done.detail);
   const after = await read(options, vg_name);
   const problem = after.kind === "failed" ? after.detail : removalProblem(after.pvs, own, removed);
-  if (problem !== "" || after.kind === "failed") return refuse("EAGAIN", `${problem}${reasonOf([done])}`);
+  if (problem !== "" || after.kind === "failed") return refuse("EAGAIN", withReason(problem, [done]));
   const detail = abortProblem(after.pvs, done.pvs);
   return { kind: "done", aborted: detail === "", detail };
 }
