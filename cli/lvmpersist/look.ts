@@ -8,6 +8,7 @@ import {
   type RunResult,
   runResult,
 } from "../../plugins/scsi-pr/actions/report.ts";
+import { inability } from "../../plugins/scsi-pr/actions/start.ts";
 import type { PersistCommand } from "./command.ts";
 
 export function lookAt(
@@ -29,18 +30,17 @@ export function lookAt(
   return { result: resultOf(command, devices), devices };
 }
 
-function problemOf(command: PersistCommand, { state, transport, capabilities }: Inspection): Problem | null {
-  if (command.kind === "check-key" && !state.keys.includes(command.key)) {
+function problemOf(command: PersistCommand, inspection: Inspection): Problem | null {
+  if (command.kind === "check-key" && !inspection.state.keys.includes(command.key)) {
     return { kind: "not-started", detail: `${nameKey(command.key)} is not registered` };
   }
-  if (command.kind === "devtest" && capabilities === null) {
+  if (command.kind === "devtest" && inspection.capabilities === null) {
     return { kind: "unsupported", detail: "the device does not tell which reservation types it has" };
   }
-  if (command.kind === "devtest" && capabilities !== null) {
-    const type = command.typeOf(transport);
-    if (!capabilities.types.includes(type)) {
-      return { kind: "unsupported", detail: `reservation type ${type} is not supported` };
-    }
+  if (command.kind === "devtest") {
+    // What start would say: a map refuses types that each of its paths has.
+    const unable = inability({ our_key: 0n, aptpl: false, typeOf: command.typeOf }, inspection);
+    if (unable?.kind === "refused") return unable.problem;
   }
   return null;
 }

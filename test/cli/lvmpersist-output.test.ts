@@ -93,6 +93,21 @@ describe("check-key and devtest", () => {
     expect(exitOf(report.result)).toBe(PERSIST_EXIT.unsupported);
     expect(answerLines(command, report)[0]).toStartWith("Device /dev/sda: does not support type WEAR");
   });
+
+  test("devtest says no to a type that start refuses on a multipath map", () => {
+    const map = { ...seen([], null), transport: "multipath" as const };
+    for (const type of ["WE", "EA", "WERO", "EARO"] as const) {
+      const command = { kind: "devtest", typeOf: () => type } as const;
+      const report = lookAt(command, PATHS, [map]);
+      const isForOnePath = type === "WE" || type === "EA";
+      expect(exitOf(report.result)).toBe(isForOnePath ? PERSIST_EXIT.unsupported : PERSIST_EXIT.ok);
+      expect(answerLines(command, report)).toEqual([
+        isForOnePath
+          ? `Device /dev/sda: does not support type ${type} (with ${type} only one path of a multipath device could write; use --access, or --prtype WEAR)`
+          : `Device /dev/sda: supports type ${type}`,
+      ]);
+    }
+  });
 });
 
 describe("a run that did not come to its end", () => {
