@@ -38,7 +38,8 @@ export const LVMPERSIST_SECTIONS: readonly ManSection[] = [
         text:
           "Each path of a multipath map is registered, and multipathd registers those that return or are added. For that " +
           "multipath.conf needs reservation_key file in its section defaults (mpathconf --option reservation_key:file); " +
-          "without it, or without multipathd, start is refused.",
+          "without it, or without multipathd, start is refused. So are WE and EA, with which only one path could write, and the " +
+          "disks below a map when they are named by themselves.",
       },
     ],
   },

@@ -18,6 +18,8 @@ export interface BlockDeviceFacts {
   readonly scsi_type: number | null;
   /** Kernel names of the devices below. */
   readonly slaves: readonly string[];
+  /** Names of the multipath maps above, whose path this device is. */
+  readonly maps: readonly string[];
 }
 
 /** What takes reservation commands, or why this does not. */
@@ -55,14 +57,14 @@ export function readFacts(major: number, minor: number, sysfs = "/sys"): BlockDe
   const device = join(directory, "device");
   const kernel_name = basename(directory).replaceAll("!", "/");
   const is_partition = existsSync(join(directory, "partition"));
+  const maps = mapsAbove(join(directory, "holders"));
   if (subsystemOf(device) === "scsi") {
     const type = readText(join(device, "type"));
     const scsi_type = type === null || !/^\d+$/.test(type) ? null : Number(type);
     // A SCSI driver's device is none of the others; looking for what they have is half of what this costs, for each of many disks.
-    return { kernel_name, is_partition, is_loop: false, is_raid: false, dm: null, scsi_type, slaves: [] };
+    return { kernel_name, is_partition, is_loop: false, is_raid: false, dm: null, scsi_type, slaves: [], maps };
   }
   const uuid = readText(join(directory, "dm/uuid"));
-  const slaves = join(directory, "slaves");
   return {
     kernel_name,
     is_partition,
@@ -70,8 +72,35 @@ export function readFacts(major: number, minor: number, sysfs = "/sys"): BlockDe
     is_raid: existsSync(join(directory, "md")),
     dm: uuid === null ? null : { uuid, name: readText(join(directory, "dm/name")) ?? "" },
     scsi_type: null,
-    slaves: existsSync(slaves) ? readdirSync(slaves).sort() : [],
+    slaves: namesIn(join(directory, "slaves")),
+    maps,
   };
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory).sort();
+  } catch {
+    return [];
+  }
+}
+
+function mapsAbove(holders: string): string[] {
+  return namesIn(holders).flatMap((name) => {
+    const uuid = readText(join(holders, name, "dm/uuid")) ?? "";
+    return uuid.startsWith("mpath-") ? [readText(join(holders, name, "dm/name")) ?? name] : [];
+  });
+}
+
+/**
+ * Why this disk is not to be named by itself: it is a path of a multipath map. What is registered through it holds for this path
+ * alone, and a reservation that is made so fails this host's own writes through the others.
+ */
+export function refuseAsPath(path: string, { kernel_name, maps }: BlockDeviceFacts): PrRefusal | null {
+  const [map] = maps;
+  if (map === undefined) return null;
+  const detail = `${path}: ${kernel_name} is one path of the multipath map ${map}, and a reservation has to hold for all of them; name /dev/mapper/${map}`;
+  return { kind: "unsupported", detail };
 }
 
 /** Peripheral device types that are disks: direct access, reduced block commands, host-managed zones. */

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from "node:fs";
 import { LIMITS } from "../../core/limits.ts";
-import { type BlockDeviceFacts, classify, readFacts } from "./block-device.ts";
+import { type BlockDeviceFacts, classify, readFacts, refuseAsPath } from "./block-device.ts";
 import { type MultipathPath, multipathCommands } from "./multipath-scripts.ts";
 import { nvmeCommands } from "./nvme-scripts.ts";
 import { perform, syncDevice } from "./perform.ts";
@@ -46,6 +46,12 @@ export function openScripted(path: string): PrAnswer<{ device: ScriptedDevice }>
   const opened = openBlockDevice(path);
   if (opened.kind !== "opened") return opened;
   const what = classify(path, opened.facts);
+  // A registration on NVMe is the host's, through whatever path it came.
+  const as_path = what.kind === "scsi" ? refuseAsPath(path, opened.facts) : null;
+  if (as_path !== null) {
+    closeSync(opened.fd);
+    return as_path;
+  }
   if (what.kind === "scsi" || what.kind === "nvme") {
     const commands = nexusCommands(what.kind, 0, path);
     return { kind: "done", device: deviceOf(path, what.kind, [opened], commands) };

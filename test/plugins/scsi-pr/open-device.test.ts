@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { classify, readFacts } from "../../../plugins/scsi-pr/block-device.ts";
+import { classify, readFacts, refuseAsPath } from "../../../plugins/scsi-pr/block-device.ts";
 import { openReservable } from "../../../plugins/scsi-pr/open-device.ts";
 import { makeScratch } from "../../rig/scratch.ts";
 
@@ -27,6 +27,8 @@ function kindOf(
     symlinkSync(directory, scratch.file("dev/block/8:0"));
     const facts = readFacts(8, 0, scratch.file("."));
     if (facts === null) return "not found";
+    const as_path = refuseAsPath("/dev/given", facts);
+    if (as_path !== null) return `${as_path.kind} ${as_path.detail}`;
     const kind = classify("/dev/given", facts);
     return "detail" in kind ? `${kind.kind} ${kind.detail}` : JSON.stringify(kind);
   } finally {
@@ -72,6 +74,18 @@ describe("a block device", () => {
     const kind = kindOf(name, files, links);
     expect(kind).toMatch(sentence);
     expect(kind).toStartWith("unsupported /dev/given: ");
+  });
+
+  test("that is a path of a multipath map is refused, and the map named; one below another map is not", () => {
+    const above = (uuid: string) => ({
+      "device/type": "0\n",
+      "holders/dm-3/dm/uuid": `${uuid}\n`,
+      "holders/dm-3/dm/name": "mpatha\n",
+    });
+    expect(kindOf("sda", above("mpath-3600"), SCSI)).toBe(
+      "unsupported /dev/given: sda is one path of the multipath map mpatha, and a reservation has to hold for all of them; name /dev/mapper/mpatha",
+    );
+    expect(kindOf("sda", above("LVM-abc"), SCSI)).toBe('{"kind":"scsi"}');
   });
 
   test("that went away has no facts", () => {
