@@ -13,18 +13,26 @@ export interface NvmeStorage {
    * controller, as through a second cable, to the same namespace.
    */
   connect(host: Host): Promise<string>;
+  /** Adds a namespace whose reservations are not enabled, and gives its path, which is the same on all hosts that are connected. */
+  addPlainNamespace(hosts: readonly Host[]): Promise<string>;
   disconnect(host: Host): Promise<void>;
+}
+
+function namespaceScript(
+  number: number,
+  { size_mb, reservations }: { size_mb: number; reservations: boolean },
+): string {
+  return `S=/sys/kernel/config/nvmet/subsystems/${SUBSYSTEM}; N=$S/namespaces/${number}; L=/dev/loop${number}
+mkdir $N; truncate -s ${size_mb}M /tmp/namespace${number}; losetup $L /tmp/namespace${number}
+echo -n $L >$N/device_path; echo ${reservations ? 1 : 0} >$N/resv_enable; echo 1 >$N/enable`;
 }
 
 function startScript(address: string, size_mb: number): string {
   return `set -e
 modprobe -a nvmet nvmet-tcp
-truncate -s ${size_mb}M /tmp/namespace
 C=/sys/kernel/config/nvmet; S=$C/subsystems/${SUBSYSTEM}
 mkdir $S; echo 1 >$S/attr_allow_any_host
-mkdir $S/namespaces/1; losetup /dev/loop0 /tmp/namespace; echo -n /dev/loop0 >$S/namespaces/1/device_path
-echo 1 >$S/namespaces/1/resv_enable
-echo 1 >$S/namespaces/1/enable
+${namespaceScript(1, { size_mb, reservations: true })}
 mkdir $C/ports/1; echo -n ipv4 >$C/ports/1/addr_adrfam; echo -n tcp >$C/ports/1/addr_trtype
 echo -n ${address} >$C/ports/1/addr_traddr; echo -n ${PORT} >$C/ports/1/addr_trsvcid
 ln -s $S $C/ports/1/subsystems/`;
@@ -49,6 +57,13 @@ for i in {1..100}; do ls /dev/nvme*n1 && exit 0; sleep 0.1; done 2>/dev/null; ex
         { timeout_ms: connect_ms_max },
       );
       return stdout.trim().split("\n").at(-1) ?? "";
+    },
+    addPlainNamespace: async (hosts) => {
+      await storage.must(`set -e; ${namespaceScript(2, { size_mb, reservations: false })}`);
+      // Hosts number namespaces in the order in which they find them.
+      const find = "ls /dev/nvme*n2";
+      const found = await Promise.all(hosts.map((host) => host.until(find, { timeout_ms: connect_ms_max })));
+      return found[0]?.stdout.trim() ?? "";
     },
     disconnect: async (host) => void (await host.must(`nvme disconnect -n ${SUBSYSTEM}`)),
   };

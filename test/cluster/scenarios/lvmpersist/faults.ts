@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { PERSIST_EXIT } from "../../../../cli/lvmpersist/exit.ts";
 import {
+  type ArrayWorld,
   type DeviceRow,
   expectOn,
   expectOnAll,
@@ -129,7 +130,7 @@ const LOOKED_AT = 3;
 const REGISTERED = 6;
 
 /** The last disk goes away under a run that has begun. What it had registered with the array is seen from the other host. */
-export async function goneInTheMiddle(world: World): Promise<void> {
+export async function goneInTheMiddle(world: ArrayWorld): Promise<void> {
   const { a, b, disks, all, step } = world;
   const last = disks.at(-1);
   assert.ok(last !== undefined);
@@ -182,7 +183,7 @@ export async function goneInTheMiddle(world: World): Promise<void> {
   await lunTakenAway(world);
 }
 
-async function lunTakenAway(world: World): Promise<void> {
+async function lunTakenAway(world: ArrayWorld): Promise<void> {
   const { a, b, storage, disks, all, step } = world;
   await step(
     "a LUN that the array takes away in the middle is told by its sense data, status 7",

@@ -5,6 +5,7 @@ import type { Host } from "../../lab/host.ts";
 import type { Disk } from "../../lab/shared-disk.ts";
 import type { Steps } from "../../scenario.ts";
 import type { Storage } from "../../services/lio.ts";
+import { TYPES, type Type } from "../../services/reservation-rules.ts";
 
 /** Keys of lvm's making: of host_id 1 and 2, generation 1, and host 2's next one. */
 export const KEY_A = "0x1000000000010001";
@@ -13,14 +14,37 @@ export const KEY_B2 = "0x1000000000020002";
 
 export const LUNS = 3;
 
+/** Two hosts and devices that both see, of whatever kind, under names that both have for them. */
 export interface World {
   readonly a: Host;
   readonly b: Host;
-  readonly storage: Storage;
-  readonly disks: readonly Disk[];
+  readonly disks: readonly Pick<Disk, "path">[];
   /** "--device /dev/sda --device …", the same on both hosts. */
   readonly all: string;
+  /** How many ways host a has to each device, whose key is then listed as often; with several the device is a multipath map. */
+  readonly paths_of_a: number;
   readonly step: Steps["step"];
+}
+
+/** The same on the LUNs of an array, which can fail and go away. */
+export interface ArrayWorld extends World {
+  readonly storage: Storage;
+  readonly disks: readonly Disk[];
+}
+
+/** The words that sg_persist has for the types. */
+export const TYPE_NAMES = {
+  WE: "Write Exclusive",
+  EA: "Exclusive Access",
+  WERO: "Write Exclusive, registrants only",
+  EARO: "Exclusive Access, registrants only",
+  WEAR: "Write Exclusive, all registrants",
+  EAAR: "Exclusive Access, all registrants",
+} as const satisfies Record<Type, string>;
+
+/** What sg_persist says of a reservation of this type. */
+export function typeShown(type: Type): RegExp {
+  return new RegExp(`type: ${TYPE_NAMES[type]}$`, "m");
 }
 
 export interface DeviceRow {
@@ -46,18 +70,37 @@ export async function persist(
   return stdout + stderr;
 }
 
-export async function rows(host: Host, devices: string): Promise<readonly DeviceRow[]> {
-  const { stdout } = await host.must(`lvmpersist read ${devices} --reportformat json_std`);
-  return JSON.parse(stdout).report[0].device as readonly DeviceRow[];
+/** A registration through one nexus. */
+export interface RegistrationRow {
+  readonly device: string;
+  readonly key: string;
+  readonly host_id: number | null;
+  readonly generation: number | null;
+  readonly initiator: string | null;
 }
 
-/** Every device has these keys and this reservation, as sg_persist, which is not ours, reads them. */
+export interface Report {
+  readonly device: readonly DeviceRow[];
+  readonly registration: readonly RegistrationRow[];
+}
+
+export async function report(host: Host, devices: string): Promise<Report> {
+  const { stdout } = await host.must(`lvmpersist read ${devices} --reportformat json_std`);
+  return JSON.parse(stdout).report[0] as Report;
+}
+
+export async function rows(host: Host, devices: string): Promise<readonly DeviceRow[]> {
+  return (await report(host, devices)).device;
+}
+
+/** Every device has these keys and this reservation, as a program reads them that is not ours. */
 export async function expectOnAll(
-  { a, disks }: World,
+  { a, disks, paths_of_a }: World,
   keys: readonly string[],
   type: RegExp | null,
 ): Promise<void> {
-  for (const { path } of disks) await expectOn(a, path, keys, type);
+  const listed = keys.flatMap((key) => Array<string>(key === KEY_A ? paths_of_a : 1).fill(key));
+  for (const { path } of disks) await expectOn(a, path, listed, type);
 }
 
 /** The same of one device, as this host sees it. */
@@ -67,12 +110,37 @@ export async function expectOn(
   keys: readonly string[],
   type: RegExp | null,
 ): Promise<void> {
+  const seen = path.startsWith("/dev/nvme")
+    ? await seenByNvme(host, path)
+    : await seenBySgPersist(host, path);
+  assert.deepEqual(seen.keys.sort(), [...keys].sort(), `keys of ${path} as ${host.name} sees them`);
+  assert.match(seen.reservation, type ?? /there is NO reservation held/);
+}
+
+interface Seen {
+  readonly keys: string[];
+  /** In the words of sg_persist. */
+  readonly reservation: string;
+}
+
+async function seenBySgPersist(host: Host, path: string): Promise<Seen> {
   // sg_persist takes a unit attention for the answer, and a host whose key was removed has some waiting.
   const script = `sg_persist -n -i -k ${path} && sg_persist -n -i -r ${path}`;
   const { stdout } = await host.until(script, { timeout_ms: 30_000 });
-  const found = [...stdout.matchAll(/^ +(0x[0-9a-f]+)$/gm)].map(([, key]) => key).sort();
-  assert.deepEqual(found, [...keys].sort(), `keys of ${path} as ${host.name} sees them`);
-  assert.match(stdout, type ?? /there is NO reservation held/);
+  const keys = [...stdout.matchAll(/^ +(0x[0-9a-f]+)$/gm)].map(([, key = ""]) => key);
+  return { keys, reservation: stdout };
+}
+
+async function seenByNvme(host: Host, path: string): Promise<Seen> {
+  const { stdout } = await host.must(`nvme resv-report ${path} --eds -o json`);
+  // Not by JSON.parse, whose numbers are too short for keys.
+  const keys = [...stdout.matchAll(/"rkey" *: *(\d+)/g)].map(
+    ([, key = ""]) => `0x${BigInt(key).toString(16)}`,
+  );
+  // NVMe numbers the six types from 1, in this order.
+  const type = TYPES[Number(/"rtype" *: *(\d+)/.exec(stdout)?.[1]) - 1];
+  const reservation = type === undefined ? "there is NO reservation held" : `type: ${TYPE_NAMES[type]}\n`;
+  return { keys, reservation };
 }
 
 export async function writes(host: Host, path: string): Promise<boolean> {
