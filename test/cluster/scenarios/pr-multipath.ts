@@ -8,6 +8,7 @@ import {
   awaitPaths,
   breakSecondPath,
   configureMultipath,
+  failSoon,
   logIn,
   logOut,
   openSecondPath,
@@ -197,6 +198,7 @@ export default scenario(
       },
     );
     await step("when the array goes away, so says the answer", async () => {
+      await failSoon(a);
       await storage.crash();
       const start_ms = performance.now();
       const said = await persist(a, `read ${on_lun}`, PERSIST_EXIT.device);
