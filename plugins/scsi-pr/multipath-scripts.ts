@@ -1,10 +1,12 @@
+import { addPaths, type Membership } from "./cut-off.ts";
 import { ask, type Script } from "./exchange.ts";
 import { printKey } from "./keys.ts";
 import { changeOnce, firstAnswer, type MapState } from "./multipath-answers.ts";
 import { unregisterEach, unregisterWithLost } from "./multipath-lost-paths.ts";
 import { parseKeyReply } from "./multipathd.ts";
-import { type NexusCommands, nexusAnswer, repairAnswer } from "./nexus.ts";
-import type { PrAnswer, PrRefusal, ReservationKey, ReservationType } from "./reservable.ts";
+import { type NexusCommands, nexusAnswer } from "./nexus.ts";
+import { repairAnswer } from "./nexus-repair.ts";
+import type { Nexus, PrAnswer, PrRefusal, ReservationKey, ReservationType } from "./reservable.ts";
 import { heldByAllRegistrants, heldByOneNexusAlone } from "./reservation-type.ts";
 import type { ScriptedCommands } from "./scripted-device.ts";
 
@@ -81,24 +83,24 @@ function* forgetKey(map: MultipathMap): Script<void> {
 /**
  * Registers every path that answers. A path that does not is left to multipathd, or to `repairNexuses`, when it returns. A
  * conflict on some paths while others took the key means that they had been registered differently (a path that returned),
- * and they get the key regardless.
+ * and they get the key regardless, as long as nobody cuts this host off meanwhile.
  */
 function* registerPaths(
   map: MultipathMap,
-  to: ReservationKey,
-  aptpl: boolean,
+  { from, to, aptpl }: { from: ReservationKey; to: ReservationKey; aptpl: boolean },
   command: (path: MultipathPath) => Script<PrAnswer<object>>,
 ): Script<PrAnswer<object>> {
   const old = map.needs_multipathd ? yield* keyOfMultipathd(map) : null;
+  const tolerated: Membership["tolerated"] = from === 0n ? "any" : yield* toleratedHolders(map, from, to);
   const refused = yield* announceKey(map, to, aptpl);
   if (refused !== null) return refused;
-  const registered: string[] = [];
+  const registered: MultipathPath[] = [];
   const conflicting: MultipathPath[] = [];
   let refusal: PrRefusal | null = null;
   let lost: PrRefusal | null = null;
   for (const path of map.paths) {
     const answer = yield* command(path);
-    if (answer.kind === "done") registered.push(path.device);
+    if (answer.kind === "done") registered.push(path);
     else if (answer.kind === "conflict") conflicting.push(path);
     else if (answer.kind === "gone") lost = answer;
     else refusal = answer;
@@ -111,16 +113,43 @@ function* registerPaths(
     };
     return refusal ?? (conflicting.length > 0 ? (conflict as PrRefusal) : (lost ?? noPath(map)));
   }
-  for (const path of conflicting) {
-    const answer = yield* path.commands.registerAndIgnore({ to, aptpl });
+  const membership = { key: to, earlier: registered, all: map.paths, aptpl, tolerated };
+  const added = yield* addPaths(map.device, conflicting, membership);
+  if (added.kind === "out") yield* forgetKey(map);
+  if (added.kind !== "added") return added.refusal;
+  for (const { answer } of added.answers)
     if (answer.kind !== "done" && answer.kind !== "gone") refusal = answer;
-  }
   if (refusal !== null) {
-    const detail = `${map.device}: REGISTER: registered through ${registered.join(", ")}, but not through every path: ${refusal.detail}`;
+    const through = registered.map(({ device }) => device).join(", ");
+    const detail = `${map.device}: REGISTER: registered through ${through}, but not through every path: ${refusal.detail}`;
     return { kind: "failed", detail };
   }
   if (map.needs_multipathd) yield* tell(map, "setprstatus MAP");
   return { kind: "done" };
+}
+
+/**
+ * Who holds the reservation before a key is registered anew is not who cuts us off meanwhile: a take-over that is done again
+ * registers before it preempts the holder.
+ */
+function* toleratedHolders(
+  map: MultipathMap,
+  from: ReservationKey,
+  to: ReservationKey,
+): Script<readonly ReservationKey[]> {
+  const held = yield* firstAnswer(map.paths, ({ commands }) => commands.readReservation());
+  const holder = held.kind === "done" ? (held.reservation?.key ?? 0n) : 0n;
+  return holder === to ? [from] : [from, holder];
+}
+
+/** A host that was cut off is not brought back by multipathd either, when a path of its returns. */
+function* repair(
+  map: MultipathMap,
+  call: { key: ReservationKey },
+): Script<PrAnswer<{ nexuses: readonly Nexus[]; repaired: readonly string[] }>> {
+  const repaired = yield* repairAnswer(map.device, map.paths, call);
+  if (repaired.kind === "conflict") yield* forgetKey(map);
+  return repaired;
 }
 
 function noPath({ device }: MultipathMap): PrRefusal {
@@ -243,15 +272,17 @@ export function multipathCommands(map: MultipathMap): ScriptedCommands {
     readCapabilities: () => firstAnswer(paths, ({ commands }) => commands.readCapabilities()),
     readFullStatus: () => firstAnswer(paths, ({ commands }) => commands.readFullStatus()),
     readNexuses: (call) => nexusAnswer(paths, call),
-    repairNexuses: (call) => repairAnswer(paths, call),
+    repairNexuses: (call) => repair(map, call),
     register: ({ from, to, aptpl, lost_paths = "remove" }) =>
       to === 0n
         ? unregister(map, from, lost_paths)
-        : registerPaths(map, to, aptpl, ({ commands }) => commands.register({ from, to, aptpl })),
+        : registerPaths(map, { from, to, aptpl }, ({ commands }) => commands.register({ from, to, aptpl })),
     registerAndIgnore: ({ to, aptpl }) =>
       to === 0n
         ? unregisterAny(map)
-        : registerPaths(map, to, aptpl, ({ commands }) => commands.registerAndIgnore({ to, aptpl })),
+        : registerPaths(map, { from: 0n, to, aptpl }, ({ commands }) =>
+            commands.registerAndIgnore({ to, aptpl }),
+          ),
     *reserve(call) {
       const refused = onePathOnly(map, "RESERVE", call.type);
       if (refused !== null) return refused;

@@ -73,6 +73,8 @@ export interface ReservableDevice {
   /**
    * Registers `key` on the paths that lack it, as long as one has it: a path that was lost and returned, or was added. On a
    * device where no path has it nothing is done, because another host removed it. `repaired` are the paths that were registered.
+   * A conflict: another host has cut this one off, perhaps while paths were registered, which are unregistered again then. A reservation
+   * that another host holds says so as well; what joins one by registering alone is not to be repaired.
    */
   repairNexuses(call: {
     key: ReservationKey;
