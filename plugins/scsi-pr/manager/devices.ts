@@ -1,4 +1,10 @@
-import type { PrAnswer, PrRefusal, ReservableDevice, ReservationType } from "../reservable.ts";
+import type {
+  PrAnswer,
+  PrRefusal,
+  ReservableDevice,
+  ReservationKey,
+  ReservationType,
+} from "../reservable.ts";
 import { type Observation, reservationType } from "./plan.ts";
 import type { Pv } from "./pv-source.ts";
 import type { Changed } from "./reserve.ts";
@@ -16,6 +22,8 @@ export interface HeldPv {
   generation: number;
   /** When it was last looked at which of the device's paths are registered, in the clock of performance.now(). */
   nexuses_at_ms: number;
+  /** Other hosts' keys under a reservation that lets them write, each with how many looks in a row have seen it. */
+  readonly strangers: Map<ReservationKey, number>;
   /** Since when the device has not answered, in the clock of performance.now(); -1 while it answers. */
   silent_since_ms: number;
 }
@@ -62,7 +70,16 @@ function observe(open: OpenDevice, pv: Pv): Seen | PrRefusal {
     given_up: false,
   };
   return {
-    held: { pv, device, type, changed, generation: -1, nexuses_at_ms: 0, silent_since_ms: -1 },
+    held: {
+      pv,
+      device,
+      type,
+      changed,
+      generation: -1,
+      nexuses_at_ms: 0,
+      strangers: new Map(),
+      silent_since_ms: -1,
+    },
     observation: { pv, transport: device.transport, keys: keys.keys, reservation: read.reservation },
   };
 }

@@ -21,6 +21,8 @@ export interface LockspaceState {
   readonly identity: LockspaceIdentity;
   readonly tools: Tools;
   key: ReservationKey;
+  /** The key that the VG was taken over from; null when it was started otherwise, or by an earlier daemon. */
+  taken_from: ReservationKey | null;
   /** What prepare found, for the join that follows. */
   pvs: readonly Pv[];
   held: HeldPv[];
@@ -46,6 +48,7 @@ export function createLockspaceState(identity: LockspaceIdentity, tools: Tools):
     identity,
     tools,
     key: 0n,
+    taken_from: null,
     pvs: [],
     held: [],
     joined: false,

@@ -105,6 +105,7 @@ export async function join(state: LockspaceState, { adopt, take_over }: JoinCall
   }
   state.joined = true;
   state.lost = null;
+  state.taken_from = remove === state.key ? null : remove;
   startWatch(state);
   return JOINED;
 }

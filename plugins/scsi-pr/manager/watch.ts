@@ -5,6 +5,7 @@ import type { HeldPv } from "./devices.ts";
 import { describeKey } from "./holder.ts";
 import { type LockspaceState, logLine } from "./lockspace-state.ts";
 import { refreshPvs } from "./members.ts";
+import { endOthersKeys } from "./others-keys.ts";
 import { whyUnknown } from "./reserve.ts";
 
 /** What a look at the PVs found. `silent`: none is lost, but at least one does not answer. */
@@ -75,6 +76,8 @@ function lookAt(state: LockspaceState, held: HeldPv): Verdict {
       kind: "lost",
       reason: `the reservation of ${pv.path} was made one of another type (${reservation.type})`,
     };
+  const unread = endOthersKeys(state, held);
+  if (unread !== null) return silentPv(state, held, unread);
   if (generation === held.generation && !pathsAreDue(held)) return OURS;
   return lookAtNexus(state, held);
 }
@@ -94,7 +97,7 @@ function lookAtNexus(state: LockspaceState, held: HeldPv): Verdict {
   if (held.device.transport === "multipath") openAgain(state, held);
   const { device } = held;
   const repaired = device.repairNexuses({ key: state.key });
-  if (repaired.kind === "conflict") return { kind: "lost", reason: stolen(pv.path, state) };
+  if (repaired.kind === "conflict") return { kind: "lost", reason: repaired.detail };
   if (repaired.kind !== "done") return silentPv(state, held, repaired);
   for (const path of repaired.repaired)
     logLine(state, "warning", `the path ${path} of ${pv.path} was not registered, and is again`);
