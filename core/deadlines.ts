@@ -193,6 +193,8 @@ export const DEADLINES = {
   pr_watch_ms: 2000,
   /** How often a multipath PV's paths are looked at for one that came back without its registration: writes through it fail till then. */
   pr_paths_ms: 10_000,
+  /** How often lvm is asked where a PV is whose name leads nowhere or to another disk: it reads all disks, some of which may hang. */
+  pr_seek_ms: 10_000,
   /** A lock is granted without another look at the reservations when the last one is no older: commands lock several times in a row. */
   pr_fresh_ms: 500,
   /** How long devices of a run wait for a free worker before there are twice as many: fast devices answer in a few ms each. */

@@ -20,6 +20,11 @@ export interface BlockDeviceFacts {
   readonly slaves: readonly string[];
   /** Names of the multipath maps above, whose path this device is. */
   readonly maps: readonly string[];
+  /**
+   * Which disk this is, whatever it is called: the kernel's wwid of a SCSI disk (from VPD page 83h) or a NVMe namespace (its uuid,
+   * nguid or eui64), a map's device-mapper uuid, which multipathd makes from the same; "" where there is none.
+   */
+  readonly identity: string;
 }
 
 /** What takes reservation commands, or why this does not. */
@@ -62,9 +67,12 @@ export function readFacts(major: number, minor: number, sysfs = "/sys"): BlockDe
     const type = readText(join(device, "type"));
     const scsi_type = type === null || !/^\d+$/.test(type) ? null : Number(type);
     // A SCSI driver's device is none of the others; looking for what they have is half of what this costs, for each of many disks.
-    return { kernel_name, is_partition, is_loop: false, is_raid: false, dm: null, scsi_type, slaves: [], maps };
+    const nothing_else = { is_loop: false, is_raid: false, dm: null, slaves: [] } as const;
+    const identity = readText(join(device, "wwid")) ?? "";
+    return { kernel_name, is_partition, scsi_type, ...nothing_else, maps, identity };
   }
   const uuid = readText(join(directory, "dm/uuid"));
+  const identity = uuid ?? readText(join(directory, "wwid")) ?? "";
   return {
     kernel_name,
     is_partition,
@@ -74,6 +82,7 @@ export function readFacts(major: number, minor: number, sysfs = "/sys"): BlockDe
     scsi_type: null,
     slaves: namesIn(join(directory, "slaves")),
     maps,
+    identity,
   };
 }
 

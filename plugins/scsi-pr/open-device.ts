@@ -22,15 +22,17 @@ const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
  * Opens a device that takes persistent reservations: a SCSI disk, a NVMe namespace or a multipath map, under any name that
  * leads to it (/dev/sda, /dev/disk/by-id/…, /dev/mapper/…, /dev/dm-3, /dev/nvme0n1). Anything else is refused with its own
  * sentence: `gone` what does not exist, `denied` without permission, `unsupported` what is of another kind. The device of a
- * multipath map has the paths that the map has now; open it again to see others.
+ * multipath map has the paths that the map has now; open it again to see others. `identity` tells whether a device that is opened
+ * again is the same disk.
  */
-export function openReservable(path: string): PrAnswer<{ device: ReservableDevice }> {
+export function openReservable(path: string): PrAnswer<{ device: ReservableDevice; identity: string }> {
   const opened = openScripted(path);
   if (opened.kind !== "done") return opened;
-  const { device } = opened;
+  const { device, identity } = opened;
   const { transport, commands } = device;
   return {
     kind: "done",
+    identity,
     device: syncDevice({
       path,
       transport,
@@ -42,7 +44,7 @@ export function openReservable(path: string): PrAnswer<{ device: ReservableDevic
 }
 
 /** Opens a device as `openReservable` does, with its commands as scripts, for running those of many devices side by side. */
-export function openScripted(path: string): PrAnswer<{ device: ScriptedDevice }> {
+export function openScripted(path: string): PrAnswer<{ device: ScriptedDevice; identity: string }> {
   const opened = openBlockDevice(path);
   if (opened.kind !== "opened") return opened;
   const what = classify(path, opened.facts);
@@ -52,13 +54,16 @@ export function openScripted(path: string): PrAnswer<{ device: ScriptedDevice }>
     closeSync(opened.fd);
     return as_path;
   }
+  const { identity } = opened.facts;
   if (what.kind === "scsi" || what.kind === "nvme") {
     const commands = nexusCommands(what.kind, 0, path);
-    return { kind: "done", device: deviceOf(path, what.kind, [opened], commands) };
+    return { kind: "done", device: deviceOf(path, what.kind, [opened], commands), identity };
   }
   // The map itself is not spoken to: its ioctl would go to whichever path is in use.
   closeSync(opened.fd);
-  return what.kind === "multipath" ? openMultipath(path, what) : what;
+  if (what.kind !== "multipath") return what;
+  const map = openMultipath(path, what);
+  return map.kind === "done" ? { ...map, identity } : map;
 }
 
 interface Opened {

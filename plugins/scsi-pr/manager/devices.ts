@@ -9,13 +9,20 @@ import { type Observation, reservationType } from "./plan.ts";
 import type { Pv } from "./pv-source.ts";
 import type { Changed } from "./reserve.ts";
 
-/** Opens a device for reservation commands, without setting off udev. */
-export type OpenDevice = (path: string) => PrAnswer<{ device: ReservableDevice }>;
+/** Opens a device for reservation commands, without setting off udev. `identity`: which disk it is, whatever its name; "" when nobody tells. */
+export type OpenDevice = (path: string) => PrAnswer<{ device: ReservableDevice; identity: string }>;
 
 /** A PV that is reserved, or being reserved. Its device is opened again when it has stopped answering. */
 export interface HeldPv {
-  readonly pv: Pv;
+  /** Its path changes when the disk comes back under another name. */
+  pv: Pv;
+  /** Always the disk with this identity: a name may lead to another disk after the storage was away. */
   device: ReservableDevice;
+  readonly identity: string;
+  /** The name leads nowhere or to another disk, which this says as a sentence; null while it leads to this one. */
+  astray: string | null;
+  /** What was logged of that already. */
+  readonly told: Set<string>;
   readonly type: ReservationType;
   readonly changed: Changed;
   /** The device's generation (PRgeneration) when it was last known that this very nexus is registered; -1: not known. */
@@ -73,6 +80,9 @@ function observe(open: OpenDevice, pv: Pv): Seen | PrRefusal {
     held: {
       pv,
       device,
+      identity: opened.identity,
+      astray: null,
+      told: new Set(),
       type,
       changed,
       generation: -1,

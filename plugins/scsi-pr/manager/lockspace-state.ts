@@ -39,6 +39,9 @@ export interface LockspaceState {
   refreshing: boolean;
   /** Comparing them failed and was reported. */
   told_unread: boolean;
+  /** lvm is being asked under which name a disk came back, and when that was done last, in the clock of performance.now(). */
+  seeking: boolean;
+  sought_at_ms: number;
   /** The next look at the reservations. */
   timer: { cancel(): void } | null;
 }
@@ -58,6 +61,8 @@ export function createLockspaceState(identity: LockspaceIdentity, tools: Tools):
     pvs_changed: false,
     refreshing: false,
     told_unread: false,
+    seeking: false,
+    sought_at_ms: Number.NEGATIVE_INFINITY,
     timer: null,
   };
 }

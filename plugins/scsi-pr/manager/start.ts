@@ -18,6 +18,7 @@ import { type LockspaceState, logLine } from "./lockspace-state.ts";
 import { ownKey } from "./own-key.ts";
 import { type Plan, planStart, type Step } from "./plan.ts";
 import type { Pv } from "./pv-source.ts";
+import { whyNotAt } from "./reopen.ts";
 import { reserveDevice, whyNotThisHost } from "./reserve.ts";
 import { startWatch } from "./watch.ts";
 
@@ -95,6 +96,14 @@ export async function join(state: LockspaceState, { adopt, take_over }: JoinCall
     if (listed.kind === "refused") {
       undoAll(state);
       return listed;
+    }
+    const elsewhere = state.held.flatMap((held) => {
+      const pv = listed.pvs.find(({ id }) => id === held.pv.id);
+      return pv === undefined ? [] : (whyNotAt(state, held, pv) ?? []);
+    });
+    if (elsewhere.length > 0) {
+      undoAll(state);
+      return refuse("EPREPARE", `names of disks changed while the VG was started: ${elsewhere.join("; ")}`);
     }
     pvs = listed.pvs.filter(({ id }) => state.held.every((held) => held.pv.id !== id));
     if (pvs.length === 0) break;

@@ -6,6 +6,7 @@ import { describeKey } from "./holder.ts";
 import { type LockspaceState, logLine } from "./lockspace-state.ts";
 import { refreshPvs } from "./members.ts";
 import { endOthersKeys } from "./others-keys.ts";
+import { openAgain } from "./reopen.ts";
 import { whyUnknown } from "./reserve.ts";
 
 /** What a look at the PVs found. `silent`: none is lost, but at least one does not answer. */
@@ -94,7 +95,8 @@ function pathsAreDue({ device, nexuses_at_ms }: HeldPv): boolean {
 function lookAtNexus(state: LockspaceState, held: HeldPv): Verdict {
   const { pv } = held;
   // An open multipath map knows the paths that it had when it was opened.
-  if (held.device.transport === "multipath") openAgain(state, held);
+  if (held.device.transport === "multipath" && openAgain(state, held) === "another")
+    return silentPv(state, held, { kind: "gone", detail: held.astray ?? pv.path });
   const { device } = held;
   const repaired = device.repairNexuses({ key: state.key });
   if (repaired.kind === "conflict") return { kind: "lost", reason: repaired.detail };
@@ -114,20 +116,13 @@ function lookAtNexus(state: LockspaceState, held: HeldPv): Verdict {
   return OURS;
 }
 
-function openAgain(state: LockspaceState, held: HeldPv): void {
-  const opened = state.tools.open(held.pv.path);
-  if (opened.kind !== "done") return;
-  held.device.close();
-  held.device = opened.device;
-}
-
 function stolen(path: string, { key }: LockspaceState): string {
   return `${path} is reserved with ${describeKey(key)}, but not by this host as it is now: another host uses the same key, or this host's initiator has changed (a new session after the storage was away)`;
 }
 
 /**
  * A device that does not answer is no lost one: nobody can say who holds it, and it will keep us out by itself if it is not us.
- * It is opened again, because the device behind a path changes when it comes back.
+ * It is opened again, because the device behind a path changes when it comes back; another disk under the path is not it.
  */
 function silentPv(state: LockspaceState, held: HeldPv, { detail }: PrRefusal): Verdict {
   if (held.silent_since_ms < 0) {
@@ -136,8 +131,8 @@ function silentPv(state: LockspaceState, held: HeldPv, { detail }: PrRefusal): V
   }
   // The next look asks whether this nexus is registered, whatever generation the device has then.
   held.generation = -1;
-  openAgain(state, held);
-  return { kind: "silent", reason: detail };
+  const found = openAgain(state, held);
+  return { kind: "silent", reason: found === "another" ? (held.astray ?? detail) : detail };
 }
 
 function noteAnswer(state: LockspaceState, held: HeldPv): void {

@@ -1,16 +1,21 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { classify, readFacts, refuseAsPath } from "../../../plugins/scsi-pr/block-device.ts";
+import {
+  type BlockDeviceFacts,
+  classify,
+  readFacts,
+  refuseAsPath,
+} from "../../../plugins/scsi-pr/block-device.ts";
 import { openReservable } from "../../../plugins/scsi-pr/open-device.ts";
 import { makeScratch } from "../../rig/scratch.ts";
 
-/** A sysfs with one device 8:0; `files` lie in its directory, `links` are symlinks in it. */
-function kindOf(
+/** The facts of a sysfs with one device 8:0; `files` lie in its directory, `links` are symlinks in it. */
+function factsOf(
   name: string,
   files: Readonly<Record<string, string>>,
   links: Readonly<Record<string, string>> = {},
-): string {
+): BlockDeviceFacts | null {
   const scratch = makeScratch("sysfs");
   try {
     const directory = scratch.file(`devices/${name}`);
@@ -25,15 +30,19 @@ function kindOf(
     }
     mkdirSync(scratch.file("dev/block"), { recursive: true });
     symlinkSync(directory, scratch.file("dev/block/8:0"));
-    const facts = readFacts(8, 0, scratch.file("."));
-    if (facts === null) return "not found";
-    const as_path = refuseAsPath("/dev/given", facts);
-    if (as_path !== null) return `${as_path.kind} ${as_path.detail}`;
-    const kind = classify("/dev/given", facts);
-    return "detail" in kind ? `${kind.kind} ${kind.detail}` : JSON.stringify(kind);
+    return readFacts(8, 0, scratch.file("."));
   } finally {
     scratch.remove();
   }
+}
+
+function kindOf(...device: Parameters<typeof factsOf>): string {
+  const facts = factsOf(...device);
+  if (facts === null) return "not found";
+  const as_path = refuseAsPath("/dev/given", facts);
+  if (as_path !== null) return `${as_path.kind} ${as_path.detail}`;
+  const kind = classify("/dev/given", facts);
+  return "detail" in kind ? `${kind.kind} ${kind.detail}` : JSON.stringify(kind);
 }
 
 const SCSI = { "device/subsystem": "../../bus/scsi" };
@@ -86,6 +95,14 @@ describe("a block device", () => {
       "unsupported /dev/given: sda is one path of the multipath map mpatha, and a reservation has to hold for all of them; name /dev/mapper/mpatha",
     );
     expect(kindOf("sda", above("LVM-abc"), SCSI)).toBe('{"kind":"scsi"}');
+  });
+
+  test("is known again under another name by what the kernel says of the disk", () => {
+    const of = (...device: Parameters<typeof factsOf>): string | undefined => factsOf(...device)?.identity;
+    expect(of("sda", { "device/type": "0\n", "device/wwid": "naa.6001405\n" }, SCSI)).toBe("naa.6001405");
+    expect(of("nvme0n1", { wwid: "uuid.0b00-12\n" })).toBe("uuid.0b00-12");
+    expect(of("dm-3", { "dm/uuid": "mpath-3600\n", "dm/name": "mpatha\n" })).toBe("mpath-3600");
+    expect(of("sda", { "device/type": "0\n" }, SCSI)).toBe("");
   });
 
   test("that went away has no facts", () => {
