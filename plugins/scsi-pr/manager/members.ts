@@ -1,6 +1,9 @@
 /** Keeping what is reserved the same as what the VG consists of: vgextend and vgreduce while it is started. */
+
+import type { ReservationKey } from "../reservable.ts";
 import { closeAll, type HeldPv, observeAll } from "./devices.ts";
 import { releaseDevice, undoReserve } from "./give-back.ts";
+import { describeKey } from "./holder.ts";
 import { type LockspaceState, logLine } from "./lockspace-state.ts";
 import { planStart } from "./plan.ts";
 import type { Pv } from "./pv-source.ts";
@@ -42,8 +45,40 @@ function giveBack(state: LockspaceState, held: HeldPv): void {
   const released = releaseDevice(held.device, state.key, held.type);
   if (released.kind === "done") logLine(state, "info", `${held.pv.path} left the VG and is released`);
   else logLine(state, "error", `${held.pv.path} left the VG, but is still reserved: ${released.detail}`);
+  forget(state, held);
+}
+
+function forget(state: LockspaceState, held: HeldPv): void {
   closeAll([held]);
   state.held = state.held.filter((one) => one !== held);
+}
+
+/**
+ * Gives back PVs that a start has reserved and that the list of before named, but not the one of after: they had left the VG already,
+ * and may belong to another one now. What was there before the start stays; a host that was cut off there is told of.
+ */
+export function giveBackLeft(
+  state: LockspaceState,
+  listed: readonly Pv[],
+  remove: ReservationKey | null,
+): void {
+  for (const held of state.held.filter(({ pv }) => listed.every(({ id }) => id !== pv.id))) {
+    const { device, pv, type, changed } = held;
+    if (!changed.preempted && (changed.registered || changed.reserved)) {
+      const undone = undoReserve(device, state.key, type, changed);
+      if (undone.kind !== "done")
+        logLine(state, "error", `${pv.path} left the VG, but is still reserved: ${undone.detail}`);
+      forget(state, held);
+      continue;
+    }
+    giveBack(state, held);
+    if (changed.preempted && remove !== null)
+      logLine(
+        state,
+        "error",
+        `${pv.path} left the VG while that was taken over, and ${describeKey(remove)} was cut off from it for nothing: if that host has it in another VG, start that VG again there`,
+      );
+  }
 }
 
 /** Null, or why not all of them are reserved. Those that could be had are kept. */

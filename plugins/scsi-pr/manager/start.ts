@@ -15,6 +15,7 @@ import { undoReserve } from "./give-back.ts";
 import { describeKey, ownerOf } from "./holder.ts";
 import { whyForeign } from "./lock-args.ts";
 import { type LockspaceState, logLine } from "./lockspace-state.ts";
+import { giveBackLeft } from "./members.ts";
 import { ownKey } from "./own-key.ts";
 import { type Plan, planStart, type Step } from "./plan.ts";
 import type { Pv } from "./pv-source.ts";
@@ -106,7 +107,10 @@ export async function join(state: LockspaceState, { adopt, take_over }: JoinCall
       return refuse("EPREPARE", `names of disks changed while the VG was started: ${elsewhere.join("; ")}`);
     }
     pvs = listed.pvs.filter(({ id }) => state.held.every((held) => held.pv.id !== id));
-    if (pvs.length === 0) break;
+    if (pvs.length === 0) {
+      giveBackLeft(state, listed.pvs, remove);
+      break;
+    }
     if (tries === LIMITS.pr_list_tries) {
       undoAll(state);
       return refuse("EPREPARE", "the VG's PVs change again and again while it is started");

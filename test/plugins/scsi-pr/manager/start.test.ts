@@ -305,6 +305,21 @@ describe("a start", () => {
   });
 });
 
+test("a start keeps no PV that had left the VG by then, and leaves what was registered there before", async () => {
+  const world = createWorld({ disks_per_vg: 3 });
+  const [first, second, third] = world.disks("vg0");
+  second?.open("host1").register({ from: 0n, to: keyOf(1), aptpl: false });
+  const before = second && stateOf(second);
+  const a = await vgOn(world, 1);
+  done(await a.handle.prepare({ repair: false, adopt: "no" }));
+  world.disks("vg0").splice(1);
+  done(await a.handle.join({ adopt: "no", nodelay: false, repair: false }));
+  expect(first?.reservation?.key).toBe(keyOf(1));
+  expect(second && stateOf(second)).toEqual(before);
+  expect(third && stateOf(third)).toEqual({ registered: [], reservation: null });
+  expect(third?.open_count).toBe(0);
+});
+
 test("a start whose RESERVE was carried out though its answer was lost gives the device back", async () => {
   const world = createWorld({ disks_per_vg: 1 });
   const [disk] = world.disks("vg0");

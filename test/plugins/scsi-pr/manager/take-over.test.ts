@@ -123,6 +123,28 @@ describe("a take-over", () => {
     expect([map.changes.length, map.write("other")]).toEqual([before, "written"]);
   });
 
+  test("gives a PV back that had left the VG before it was taken over, and says who lost it", async () => {
+    const world = createWorld();
+    const [first, second] = world.disks("vg0");
+    done(await (await vgOn(world, 1)).start());
+    const b = await vgOn(world, 2);
+    done(await b.handle.prepare({ repair: false, adopt: "no", ...removing(1) }));
+    // vgsplit on host 1, between lvm's answer and the take-over.
+    world.disks("vg0").pop();
+    done(await b.handle.join({ adopt: "no", nodelay: false, repair: false, ...removing(1) }));
+    expect(first?.reservation?.key).toBe(keyOf(2));
+    expect([[...(second?.registered ?? [])], second?.reservation]).toEqual([[], null]);
+    expect(b.host.news).toContainEqual({
+      kind: "log",
+      level: "error",
+      text: expect.stringMatching(
+        /\/dev\/fake1 left the VG while that was taken over, and key .*\(host_id 1\) was cut off from it/,
+      ),
+    });
+    b.host.tick();
+    expect(b.host.killed).toEqual([]);
+  });
+
   test("is refused where a third host can write under the other one's reservation", async () => {
     const world = createWorld({ disks_per_vg: 1 });
     const [disk] = world.disks("vg0");
