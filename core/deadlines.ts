@@ -195,7 +195,10 @@ export const DEADLINES = {
   pr_paths_ms: 10_000,
   /** How often lvm is asked where a PV is whose name leads nowhere or to another disk: it reads all disks, some of which may hang. */
   pr_seek_ms: 10_000,
-  /** A lock is granted without another look at the reservations when the last one is no older: commands lock several times in a row. */
+  /**
+   * A lock is granted without another look at the reservations when the last one is no older: commands lock several times in a row. After
+   * a take-over such a grant lets nobody write, because the device refuses it.
+   */
   pr_fresh_ms: 500,
   /** How long devices of a run wait for a free worker before there are twice as many: fast devices answer in a few ms each. */
   persist_worker_growth_ms: 20,

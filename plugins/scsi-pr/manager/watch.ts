@@ -58,7 +58,14 @@ export function look(state: LockspaceState): Verdict {
   return OURS;
 }
 
-/** The same, unless it was done a moment ago. */
+/**
+ * The same, unless it was done a moment ago. A lock may so be granted for up to pr_fresh_ms after another host has taken the VG over, and
+ * a look before each grant would not end that: the take-over may as well come right after the look, or while the lock is held. What keeps
+ * the data whole is the device, which from the PREEMPT on refuses each write of this host: the metadata that lvm writes under a VG lock,
+ * the zeroing and the superblocks of an activation, and everything behind an active LV. What is left to such a grant is reading and
+ * mapping, which no reservation of these types forbids to anybody. So the bound only says how long a command may work in vain, and costs
+ * a command, which takes several locks in a row, one read of each PV instead of several.
+ */
 export function lookBeforeGrant(state: LockspaceState): Verdict {
   if (state.lost !== null) return { kind: "lost", reason: state.lost };
   return performance.now() - state.checked_at_ms < DEADLINES.pr_fresh_ms ? OURS : look(state);

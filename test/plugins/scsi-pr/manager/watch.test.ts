@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { DEADLINES } from "../../../../core/deadlines.ts";
 import { done, keyOf, LV, refusal, removing, VG, vgOn } from "./host.ts";
 import { createWorld } from "./world.ts";
 
@@ -18,6 +19,22 @@ describe("a started VG", () => {
     expect(refusal(await a.lock(VG))).toMatchObject({ code: "EVGKILLED", detail: reason });
     done(await a.leave());
     expect(world.disks("vg0").map((disk) => disk.reservation?.key)).toEqual([keyOf(2), keyOf(2)]);
+  });
+
+  test("grants nothing any more half a second after a take-over, and until then the disks refuse its writes", async () => {
+    for (const transport of ["scsi", "multipath"] as const) {
+      const world = createWorld({ disks_per_vg: 0 });
+      world.disks("vg0").push(world.makeDisk(transport), world.makeDisk(transport));
+      const a = await vgOn(world, 1);
+      done(await a.start());
+      done(await a.lock(VG));
+      done(await (await vgOn(world, 2)).start(removing(1)));
+      // Granted or not, which the clock decides, it is worth nothing.
+      await a.lock(LV);
+      expect(world.disks("vg0").map((disk) => disk.write("host1"))).toEqual(["conflict", "conflict"]);
+      await Bun.sleep(DEADLINES.pr_fresh_ms);
+      expect(refusal(await a.lock(LV)).code).toBe("EVGKILLED");
+    }
   });
 
   test("is lost as well when another host takes it with the same key", async () => {
