@@ -61,7 +61,10 @@ const options = [
     short: null,
     argument: { placeholder: "ex|sh", completion: completeValues(["ex", "sh"]) },
     summary: "Reserve for one host (ex) or for all that register (sh). [ex]",
-    details: ["ex is WE, on multipath devices WEAR, since each path is a registrant. sh is WEAR."],
+    details: [
+      "ex is WE, on multipath devices WEAR, since each path is a registrant. sh is WEAR. On a multipath device ex is refused as a " +
+        "conflict while another host is registered, since that one could write as well.",
+    ],
   },
   {
     name: "prtype",

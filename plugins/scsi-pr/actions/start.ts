@@ -2,6 +2,7 @@
 import type { ReservationKey, ReservationType } from "../reservable.ts";
 import { heldByAllRegistrants, heldByOneNexusAlone } from "../reservation-type.ts";
 import type { DeviceState, Inspection, ReadBack } from "./job.ts";
+import { isAlone, refuseSharing } from "./one-host.ts";
 import {
   admitsRegistrants,
   type DevicePlan,
@@ -40,34 +41,32 @@ export function planStart(request: StartRequest, inspections: Inspections): Plan
     devices: planEach(inspections, (inspection) => planDevice(request, inspection)),
     gate: "all",
     on_failure: "undo",
-    warnings: [
-      ...excluding,
-      ...sharingWarnings(request, inspections),
-      ...powerLossWarnings(request, inspections),
-    ],
+    warnings: [...excluding, ...powerLossWarnings(request, inspections)],
     cuts_off: excluding.length > 0,
   };
 }
 
 function planDevice(request: StartRequest, inspection: Inspection): DevicePlan {
   const type = request.typeOf(inspection.transport);
-  const unable = inability(request, inspection);
+  const unable = inability(request, inspection) ?? refuseSharing(request, inspection);
   if (unable !== null) return unable;
   const { our_key } = request;
   const { transport, state } = inspection;
   const { reservation, keys } = state;
   if (reservation === null) {
     const detail = `register ${nameKey(our_key)} and reserve ${type}`;
-    return { kind: "go", steps: [registerStep(request, "keys"), reserveStep(our_key, type)], detail };
+    const register = registerStep(request, transport, { read_back: "keys" });
+    return { kind: "go", steps: [register, reserveStep(our_key, type)], detail };
   }
   const foreign = refuseReservation(request, inspection);
   if (foreign !== null) return foreign;
   const again = keys.includes(our_key) ? "again " : "";
   const detail = `register ${nameKey(our_key)} ${again}under the reservation ${nameReservation(reservation)}`;
   // Registering a key that is there already is no waste: it may be another nexus, say of an earlier boot, that it came through.
+  const register = registerStep(request, transport);
   const steps = admitsRegistrants(type)
-    ? [registerStep(request)]
-    : [registerStep(request), reserveStep(our_key, type, transport === "nvme")];
+    ? [register]
+    : [register, reserveStep(our_key, type, transport === "nvme")];
   return { kind: "go", steps, detail };
 }
 
@@ -124,11 +123,23 @@ function refuseReservation(request: StartRequest, { transport, state }: Inspecti
   return refused("conflict", `${held}; lvmpersist start --removekey takes it from that host`);
 }
 
-/** `read_back` "keys" where another step follows in any case and reads all. */
-export function registerStep({ our_key, aptpl }: StartRequest, read_back: ReadBack = "all"): Step {
+interface RegisterOptions {
+  /** "keys" where another step follows in any case and reads all. */
+  readonly read_back?: ReadBack;
+  /** The key that is going to be removed. */
+  readonly leaving?: ReservationKey;
+}
+
+export function registerStep(
+  request: StartRequest,
+  transport: Inspection["transport"],
+  { read_back = "all", leaving }: RegisterOptions = {},
+): Step {
+  const { our_key, aptpl } = request;
+  const alone = isAlone(request, transport, leaving ?? null);
   return {
     command: { op: "registerAndIgnore", to: our_key, aptpl },
-    reached: (state) => state.keys.includes(our_key),
+    reached: (state) => state.keys.includes(our_key) && alone(state),
     must_succeed: true,
     read_back,
   };
@@ -179,20 +190,6 @@ export function exclusionWarnings(
   return shut_out.length === 0
     ? []
     : [`registered hosts can no longer write once this reservation is taken: ${nameKeys(shut_out)}`];
-}
-
-function sharingWarnings(request: StartRequest, inspections: Inspections): string[] {
-  const shared = otherKeys(
-    request,
-    inspections,
-    (type) => heldByAllRegistrants(type) && request.typeOf("scsi") !== type,
-  );
-  return shared.length === 0
-    ? []
-    : [
-        `access for one host was asked for, but on multipath devices these registered keys can write as well: ` +
-          nameKeys(shared),
-      ];
 }
 
 /** The keys of others on the devices for which this holds, each once. */

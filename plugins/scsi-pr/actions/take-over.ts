@@ -2,6 +2,7 @@
 import type { PrAnswer, ReservationKey } from "../reservable.ts";
 import { heldByAllRegistrants } from "../reservation-type.ts";
 import type { Inspection } from "./job.ts";
+import { refuseSharing } from "./one-host.ts";
 import {
   abortUnproven,
   admitsRegistrants,
@@ -87,7 +88,7 @@ function planDevice(
   const { our_key, remove_key } = request;
   const { state } = inspection;
   const type = request.typeOf(inspection.transport);
-  const unable = inability(request, inspection);
+  const unable = inability(request, inspection) ?? refuseSharing(request, inspection, remove_key);
   if (unable !== null) return unable;
   // An earlier run that was ended in the middle has taken this one over already, or that host never had it.
   if (!state.keys.includes(remove_key)) return startOnly();
@@ -120,7 +121,11 @@ function planDevice(
   // PREEMPT moves a reservation that the removed key held. Where that key was only registered, RESERVE is still to be done.
   return {
     kind: "go",
-    steps: [registerStep(request, "keys"), preempt, reserveStep(our_key, type, moves)],
+    steps: [
+      registerStep(request, inspection.transport, { read_back: "keys", leaving: remove_key }),
+      preempt,
+      reserveStep(our_key, type, moves),
+    ],
     detail: `register ${nameKey(our_key)}, preempt and abort ${nameKey(remove_key)}, and hold ${type}`,
   };
 }

@@ -184,10 +184,10 @@ describe("a start that fails in the middle", () => {
   test("gives all paths of a multipath device their former key back", async () => {
     const disks = disksOf(2);
     const host = { name: "a", paths: 2 };
-    await act(disks, host, start(1n));
+    await act(disks, host, start(KEY_B));
     const before = prints(disks);
     refuseAt(disks[1] as FakeDisk, "registerAndIgnore", GONE);
-    await act(disks, host, start(2n));
+    await act(disks, host, start(KEY_B2));
     expect(prints(disks)).toEqual(before);
   });
 
