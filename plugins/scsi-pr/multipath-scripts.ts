@@ -39,8 +39,10 @@ function* tell(map: MultipathMap, command: string): Script<{ ok: boolean; reply:
     : { ok: !REFUSED.test(outcome.reply), reply: outcome.reply };
 }
 
+type KnownKey = { readonly key: ReservationKey; readonly aptpl: boolean };
+
 /** The key that multipathd registers returning paths with; null when it has none or does not run. */
-function* keyOfMultipathd(map: MultipathMap): Script<{ key: ReservationKey; aptpl: boolean } | null> {
+function* keyOfMultipathd(map: MultipathMap): Script<KnownKey | null> {
   const asked = yield* tell(map, "getprkey MAP");
   return asked.ok ? parseKeyReply(asked.reply) : null;
 }
@@ -59,18 +61,31 @@ function* announceKey(map: MultipathMap, key: ReservationKey, aptpl: boolean): S
   if (known !== null && known.key === key && known.aptpl === aptpl) return null;
   const told = yield* tell(map, `setprkey MAP key ${keyArgument(key, aptpl)}`);
   if (told.ok) return null;
-  // multipathd has written the key into its file before it sees that multipath.conf does not point there.
-  yield* tell(map, "unsetprkey MAP");
+  // multipathd has written the key into its file before it sees that multipath.conf does not point there, and one that did not answer in
+  // time may do as it was told later.
+  const restored = yield* restoreKey(map, known);
   const why = REFUSED.test(told.reply)
     ? `multipathd does not take the key (${told.reply}): multipath.conf needs \`reservation_key file\` in its defaults (mpathconf --option reservation_key:file), then restart multipathd`
     : `${told.reply}, which has to register the paths that return`;
-  return { kind: "failed", detail: `${map.device}: REGISTER: ${why}` };
+  return { kind: "failed", detail: `${map.device}: REGISTER: ${why}${restored}` };
 }
 
-/** Puts multipathd's key back to what it was. */
-function* restoreKey(map: MultipathMap, old: { key: ReservationKey; aptpl: boolean } | null): Script<void> {
-  if (!map.needs_multipathd) return;
-  yield* tell(map, old === null ? "unsetprkey MAP" : `setprkey MAP key ${keyArgument(old.key, old.aptpl)}`);
+/**
+ * Puts multipathd's key back to what it was, without which paths that return would stay unregistered, and reads it back. A clause
+ * about what is otherwise, "" when nothing is.
+ */
+function* restoreKey(map: MultipathMap, old: KnownKey | null): Script<string> {
+  if (!map.needs_multipathd) return "";
+  const command = old === null ? "unsetprkey MAP" : `setprkey MAP key ${keyArgument(old.key, old.aptpl)}`;
+  yield* tell(map, command);
+  const asked = yield* tell(map, "getprkey MAP");
+  const now = asked.ok ? parseKeyReply(asked.reply) : null;
+  const isBack = old === null ? now === null : now?.key === old.key && now.aptpl === old.aptpl;
+  if (isBack) return "";
+  const has = asked.ok
+    ? `has ${now === null ? "no key" : `the key ${keyArgument(now.key, now.aptpl)}`} for the map now`
+    : `does not tell its key for the map now (${asked.reply})`;
+  return `; multipathd ${has}, and paths that return need what it had: multipathd ${command.replace("MAP", `map ${map.kernel_name}`)}`;
 }
 
 /** Ends multipathd's part: it registers no path any more and forgets the key. */
@@ -106,12 +121,13 @@ function* registerPaths(
     else refusal = answer;
   }
   if (registered.length === 0) {
-    yield* restoreKey(map, old);
-    const conflict = {
+    const restored = yield* restoreKey(map, old);
+    const conflict: PrRefusal = {
       kind: "conflict",
       detail: `${map.device}: REGISTER: RESERVATION CONFLICT on every path`,
     };
-    return refusal ?? (conflicting.length > 0 ? (conflict as PrRefusal) : (lost ?? noPath(map)));
+    const why = refusal ?? (conflicting.length > 0 ? conflict : (lost ?? noPath(map)));
+    return { ...why, detail: `${why.detail}${restored}` };
   }
   const membership = { key: to, earlier: registered, all: map.paths, aptpl, tolerated };
   const added = yield* addPaths(map.device, conflicting, membership);

@@ -192,6 +192,8 @@ export function modelMultipathd(): {
   file: string | null;
   status: boolean;
   takes_keys: boolean;
+  /** What it says before it does anything, for as long as this tells. */
+  replies: (verb: string) => string | null;
   perform(command: string): Outcome;
 } {
   const daemon = {
@@ -199,9 +201,12 @@ export function modelMultipathd(): {
     file: null as string | null,
     status: false,
     takes_keys: true,
+    replies: (_verb: string): string | null => null,
     perform(command: string): Outcome {
       const reply = (text: string): Outcome => ({ kind: "multipathd", reply: text });
       const [, verb, key] = /^(\w+) map dm-\d+(?: key (\S+))?$/.exec(command) ?? [];
+      const replied = daemon.replies(verb ?? "");
+      if (replied !== null) return reply(replied);
       switch (verb) {
         case "getprkey":
           return reply(daemon.key ?? "none");

@@ -78,6 +78,40 @@ describe("registering a multipath map", () => {
     expect(multipathd.file).toBeNull();
   });
 
+  test("leaves multipathd the key that it had when it refuses the new one or takes too long", () => {
+    for (const refusal of ["timeout", "fail", "fail: no space left"]) {
+      const { map, target, multipathd } = mapOverTwoPaths();
+      map.registerAndIgnore({ to: KEY, aptpl: true });
+      const before = new Map(target.registrations);
+      let asked = 0;
+      multipathd.replies = (verb) => (verb === "setprkey" && asked++ === 0 ? refusal : null);
+      const answer = map.registerAndIgnore({ to: 0x2001n, aptpl: false });
+      expect(answer).toMatchObject({ kind: "failed", detail: expect.stringContaining(refusal) as string });
+      expect(answer).not.toMatchObject({ detail: expect.stringContaining("multipathd has") as string });
+      expect([target.registrations, multipathd.key, multipathd.status]).toEqual([
+        before,
+        "0x1001:aptpl",
+        true,
+      ]);
+    }
+  });
+
+  test("says what multipathd has and what to type when its key can't be put back", () => {
+    const { map, multipathd } = mapOverTwoPaths();
+    map.registerAndIgnore({ to: KEY, aptpl: false });
+    multipathd.replies = (verb) => {
+      if (verb !== "setprkey") return null;
+      // The new key was taken after all.
+      multipathd.key = "0x2001";
+      return "timeout";
+    };
+    expect(map.registerAndIgnore({ to: 0x2001n, aptpl: false })).toMatchObject({
+      detail: expect.stringMatching(
+        /multipathd has the key 0x2001 for the map now.*multipathd setprkey map dm-3 key 0x1001$/,
+      ) as string,
+    });
+  });
+
   test("goes on where multipath.conf has this very key", () => {
     const { map, multipathd } = mapOverTwoPaths();
     multipathd.takes_keys = false;
