@@ -88,7 +88,9 @@ function reserveAdded(state: LockspaceState, pvs: readonly Pv[]): string | null 
   const warn = (text: string): void => logLine(state, "warning", text);
   let problem: string | null = null;
   for (const { held, observation } of seen.all) {
-    const plan = planStart([observation], { own: state.key, remove: null, takes_up: false });
+    const wish = { own: state.key, remove: null, takes_up: false, shuts_out: true };
+    const plan = planStart([observation], wish);
+    if (plan.kind === "plan") plan.warnings.forEach(warn);
     const step = plan.kind === "plan" ? (plan.steps[0] ?? "take") : "take";
     const order = { key: state.key, remove: null, type: held.type, step };
     const answer = plan.kind === "plan" ? reserveDevice(held.device, order, held.changed, warn) : plan;

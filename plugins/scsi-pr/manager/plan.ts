@@ -23,6 +23,11 @@ export interface Wish {
    * quite as it was made: refusing it would have its LVs taken offline, although no other host has the VG.
    */
   readonly takes_up: boolean;
+  /**
+   * Hosts that are registered without a reservation are shut out, with a warning. A PV that the VG has got is this host's to protect,
+   * and so is one that an earlier daemon had.
+   */
+  readonly shuts_out: boolean;
 }
 
 /**
@@ -72,19 +77,21 @@ export function planStart(observations: readonly Observation[], wish: Wish): Pla
   return { kind: "plan", steps, warnings: observations.flatMap((one) => warningOn(one, wish) ?? []) };
 }
 
-/** What a warning says of a PV that is taken up; null when there is nothing to say. */
+/** What a warning says of a PV that is taken, or taken up; null when there is nothing to say. */
 function warningOn(observation: Observation, wish: Wish): string | null {
-  if (!wish.takes_up || !isHeldByUs(observation, wish)) return null;
   const { pv, keys, reservation, transport } = observation;
+  const others = keys.filter((key) => key !== wish.own && key !== wish.remove);
+  if (reservation === null && others.length > 0)
+    return `${pv.path} was reserved by nobody, but registered by ${describeKeys(others)}, whose writes fail from now on`;
+  if (!wish.takes_up || !isHeldByUs(observation, wish)) return null;
   const said: string[] = [];
   if (reservation !== null && reservation.type !== reservationType(transport))
     said.push(
       `${pv.path} was reserved by this host with another type (${TYPE_WORDS[reservation.type]}) while lvmlockd did not run: that is corrected`,
     );
-  const writers = keys.filter((key) => key !== wish.own);
-  if (transport === "multipath" && writers.length > 0)
+  if (transport === "multipath" && others.length > 0)
     said.push(
-      `${pv.path} is registered by ${describeKeys(writers)} as well, which can write through multipath: lvmpersist remove ends that`,
+      `${pv.path} is registered by ${describeKeys(others)} as well, which can write through multipath: lvmpersist remove ends that`,
     );
   return said.length === 0 ? null : said.join("; ");
 }
@@ -141,6 +148,11 @@ function obstacleOn(observation: Observation, wish: Wish): Obstacle | null {
       text: `is registered by ${describeKeys(writers)}, which could write through multipath`,
       keys: writers,
     };
+  // They can write now, and a reservation of this host alone would end that without anybody having asked for it.
+  if (reservation === null && others.length > 0 && !wish.shuts_out) {
+    const text = `is reserved by nobody, but registered by ${describeKeys(others)}, which would be shut out: run lvmpersist stop --ourkey KEY on the host that it belongs to, or take the VG over from that key with lvmlockctl takeover; when no host uses the VG, ${clearing(observation, own)}`;
+    return { text, keys: others };
+  }
   return null;
 }
 

@@ -54,7 +54,8 @@ export async function prepare(
   const seen = observeAll(tools.open, listed.pvs);
   if (seen.kind !== "seen") return refuseFor(seen);
   const observations = seen.all.map(({ observation }) => observation);
-  const planned = planStart(observations, { own: own.key, remove, takes_up: adopt !== "no" });
+  const takes_up = adopt !== "no";
+  const planned = planStart(observations, { own: own.key, remove, takes_up, shuts_out: takes_up });
   const plan = planned.kind === "plan" ? foreignNexus(seen.all, planned, own.key) : planned;
   closeAll(seen.all.map(({ held }) => held));
   if (plan.kind !== "refused") return PREPARED;
@@ -144,7 +145,8 @@ function reserveAll(
   // A second look concerns PVs that were added: the key to remove need not be on them.
   const sought =
     state.held.length === 0 || observations.some(({ keys }) => remove !== null && keys.includes(remove));
-  const wish = { own: key, remove: sought ? remove : null, takes_up: adopt !== "no" };
+  const takes_up = adopt !== "no";
+  const wish = { own: key, remove: sought ? remove : null, takes_up, shuts_out: takes_up };
   const plan = planStart(observations, wish);
   const refused = plan.kind === "refused" ? plan : adoptable(plan.steps, adopt);
   if (plan.kind === "refused" || refused !== null) {

@@ -26,6 +26,21 @@ describe("a started VG", () => {
     expect(world.disks("vg0").map((disk) => disk.reservation?.key)).toEqual([keyOf(1), keyOf(1)]);
   });
 
+  test("reserves an added PV also where another host is registered, and says whose writes fail", async () => {
+    const world = createWorld();
+    const a = await vgOn(world, 1);
+    done(await a.start());
+    const added = world.makeDisk();
+    added.open("host2").register({ from: 0n, to: keyOf(2), aptpl: false });
+    await changeVg(a, () => world.disks("vg0").push(added));
+    expect(added.reservation).toEqual({ type: "WE", key: keyOf(1) });
+    expect(a.host.news).toContainEqual({
+      kind: "log",
+      level: "warning",
+      text: expect.stringMatching(/registered by key .*\(host_id 2\), whose writes fail from now on/),
+    });
+  });
+
   test("does not ask lvm when its metadata did not change", async () => {
     const world = createWorld();
     const a = await vgOn(world, 1);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { FakeDisk } from "../fake-disk.ts";
-import { done, keyOf, refusal, VG, vgOn } from "./host.ts";
+import { done, keyOf, refusal, removing, VG, vgOn } from "./host.ts";
 import { createWorld } from "./world.ts";
 
 const stateOf = (disk: FakeDisk) => ({ registered: [...disk.registered], reservation: disk.reservation });
@@ -43,6 +43,40 @@ describe("a start", () => {
     expect(owner).toMatchObject({ host_id: 1, name: "0x1000000000000001" });
     expect(world.disks("vg0").map((disk) => disk.changes.length)).toEqual(before);
     expect(world.disks("vg0").map((disk) => disk.open_count)).toEqual([1, 1]);
+  });
+
+  test("is refused while another host is registered though nobody reserves, and says how to end that", async () => {
+    const world = createWorld();
+    for (const disk of world.disks("vg0"))
+      disk.open("host3").register({ from: 0n, to: keyOf(3), aptpl: true });
+    const before = world.disks("vg0").map(stateOf);
+    const a = await vgOn(world, 1);
+    const { code, detail, owner } = refusal(await a.start());
+    expect([code, owner?.host_id]).toEqual(["EBUSY", 3]);
+    expect(detail).toMatch(
+      /fake0 is reserved by nobody, but registered by key .*\(host_id 3\).*lvmlockctl takeover/,
+    );
+    expect(world.disks("vg0").map(stateOf)).toEqual(before);
+    expect(world.disks("vg0")[0]?.write("host3")).toBe("written");
+    // To take it over is somebody's act.
+    done(await a.start(removing(3)));
+    expect(world.disks("vg0").map((disk) => disk.write("host3"))).toEqual(["conflict", "conflict"]);
+  });
+
+  test("after a daemon that left the VG in use shuts such a host out all the same, and says so", async () => {
+    const world = createWorld({ disks_per_vg: 1 });
+    world
+      .disks("vg0")[0]
+      ?.open("host3")
+      .register({ from: 0n, to: keyOf(3), aptpl: true });
+    const a = await vgOn(world, 1);
+    done(await a.start({ adopt: "if-orphan" }));
+    expect(a.host.news).toMatchObject([
+      {
+        level: "warning",
+        text: expect.stringMatching(/registered by key .*\(host_id 3\), whose writes fail/),
+      },
+    ]);
   });
 
   test("that meets another one gets nothing, and leaves nothing behind", async () => {
@@ -95,7 +129,9 @@ describe("a start", () => {
     const world = createWorld();
     world.disks("vg0")[1]?.open("host1").register({ from: 0n, to: 0xabcn, aptpl: false });
     const before = world.disks("vg0").map(stateOf);
-    const { detail } = refusal(await (await vgOn(world, 1)).start());
+    const a = await vgOn(world, 1);
+    expect(refusal(await a.start()).detail).toMatch(/fake1 is .*registered by key 0xabc .*stop --ourkey/);
+    const { detail } = refusal(await a.start({ adopt: "if-orphan" }));
     expect(detail).toMatch(/registered on \/dev\/fake1 with a key that is not .*registered: key 0xabc/);
     expect(world.disks("vg0").map(stateOf)).toEqual(before);
   });
@@ -251,7 +287,7 @@ describe("a start", () => {
         persisted = first !== undefined && persists(first);
         return { kind: "gone", detail: "gone" };
       });
-      expect(refusal(await (await vgOn(world, 1)).start()).code).toBe("EDEVOPEN");
+      expect(refusal(await (await vgOn(world, 1)).start({ adopt: "if-orphan" })).code).toBe("EDEVOPEN");
       expect([persisted, first && persists(first), first && stateOf(first)]).toEqual([true, false, before]);
     }
   });
@@ -364,7 +400,8 @@ test("a start that fails at any command leaves every device as it was", () => {
           disk.before(() =>
             commands++ === fails_at ? { kind: "gone", detail: "gone for the test" } : undefined,
           );
-        const answer = await a.start();
+        // A plain start is refused while another host is registered, before any command could fail.
+        const answer = await a.start({ adopt: disks.some(({ other }) => other) ? "if-orphan" : "no" });
         if (answer.kind === "done") {
           for (const disk of world.disks("vg0")) expect(disk.write("host2")).toBe("conflict");
         } else {
