@@ -35,6 +35,21 @@ test("the cluster's name and this host's node are read from configfs", () => {
   expect(kernel.localNodeid()).toBe(2);
 });
 
+test("whether a lockspace has locks is seen in debugfs, where that can be read", () => {
+  const columns = "id nodeid remid pid xid exflags flags sts grmode rqmode time_ms r_nodeid r_len r_name\n";
+  const kernel = openKernel(
+    tree({
+      "sys/kernel/debug/dlm/lvm_none_locks": "",
+      "sys/kernel/debug/dlm/lvm_names_locks": columns,
+      "sys/kernel/debug/dlm/lvm_one_locks": `${columns}2 0 0 547 0 81 1 2 5 -1 0 0 7 "lv-uuid"\n`,
+      "sys/kernel/debug/dlm/lvm_large_locks": `${columns}1a2f 2 3 547 0 81 1 2 5 -1 0 0 7 "lv-uuid"\n`,
+    }).path,
+  );
+  expect(
+    ["none", "names", "one", "large", "unseen"].map((vg_name) => kernel.hasLocks(`lvm_${vg_name}`)),
+  ).toEqual([false, false, true, true, null]);
+});
+
 test("a host without the dlm has neither", () => {
   const kernel = openKernel(tree({}).path);
   expect(kernel.clusterName()).toBeNull();
