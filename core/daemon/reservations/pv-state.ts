@@ -146,7 +146,7 @@ export function strangerProblem(pvs: readonly PvState[], our_key: ReservationKey
     const [stranger] = keysOfNoHost(keys);
     if (stranger === undefined) return "";
     return (
-      `the key ${printKey(stranger)} is registered, which is made from no host_id, so that its host could not be cut off: ` +
+      `${device}: the key ${printKey(stranger)} is registered, which is made from no host_id, so that its host could not be cut off: ` +
       "take pr_key out of that host's lvmlocal.conf and start its reservations anew, or where no host needs the key: " +
       `lvmpersist remove --ourkey ${printKey(our_key)} --removekey ${printKey(stranger)} --device ${device}`
     );
