@@ -11,7 +11,7 @@ import type { AdoptableLock, AdoptableLockspace, DeviceStates, ManagerAnswer } f
 import { askResource } from "./calls.ts";
 import { noteIncident } from "./incidents.ts";
 import { recordHeld, recordTruth } from "./journaling.ts";
-import { startAdopted, started } from "./lockspace-start.ts";
+import { startAdopted, startAdoptedGlobal, started } from "./lockspace-start.ts";
 import { log } from "./replies.ts";
 import { addLock, findOrMakeResource, nameLv, releaseUnused, resourceRef } from "./resource.ts";
 import type { Adoption, Lockspace, PendingCall, Resource, State } from "./state.ts";
@@ -21,6 +21,7 @@ import { giveBack } from "./unlock.ts";
 export function beginAdoption(state: State, sources: readonly AdoptableLockspace[]): void {
   const known = sources.filter((source) => {
     if (state.options.managers[source.lock_type] !== undefined) return true;
+    if (source.vg_name === "") return false;
     noteIncident(
       state,
       source.vg_name,
@@ -30,9 +31,11 @@ export function beginAdoption(state: State, sources: readonly AdoptableLockspace
     state.unadopted.set(source.vg_name, source);
     return false;
   });
-  state.adopting = known.length;
-  for (const source of known) startAdopted(state, source);
-  if (known.length === 0) announce(state);
+  const vgs = known.filter(({ vg_name }) => vg_name !== "");
+  state.adopting = vgs.length;
+  for (const source of vgs) startAdopted(state, source);
+  for (const source of known) if (source.vg_name === "") startAdoptedGlobal(state, source);
+  if (vgs.length === 0) announce(state);
 }
 
 /** After the join, and after a stop that came to nothing: with what device-mapper says now, the locks are taken over. */

@@ -39,6 +39,7 @@ export interface LockingOptions {
 
 /** A VG that an earlier daemon had started, with the LV locks it held, as the journal tells it. */
 export interface AdoptableLockspace {
+  /** "" for the global lock's own lockspace. */
   readonly vg_name: string;
   readonly vg_uuid: string;
   readonly lock_type: LockType;

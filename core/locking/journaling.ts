@@ -49,15 +49,14 @@ export function recordTruth(state: State, resource: Resource): void {
   state.effects.push({ kind: "journal", record: { kind: "lock-released", vg_name, lv_uuid: resource.name } });
 }
 
+/** Also of the global lock's own lockspace, which has no VG: a command may have the lock when this daemon dies. */
 export function recordStarted(state: State, lockspace: Lockspace): void {
-  if (lockspace.is_global) return;
   const { vg_name, vg_uuid, lock_type, vg_lock_args, host_id } = lockspace.identity;
   const record = { kind: "lockspace-started", vg_name, vg_uuid, lock_type, vg_lock_args, host_id } as const;
   state.effects.push({ kind: "journal", record });
 }
 
 export function recordStopped(state: State, lockspace: Lockspace): void {
-  if (lockspace.is_global) return;
   const { vg_name, lock_type } = lockspace.identity;
   state.effects.push({ kind: "journal", record: { kind: "lockspace-stopped", vg_name, lock_type } });
 }

@@ -175,6 +175,19 @@ export function startGlobal(state: State, lock_type: LockType): Lockspace {
   return lockspace;
 }
 
+/**
+ * Starts the global lock's own lockspace that an earlier daemon had: what a command of its time left locked there is released with the
+ * join, or other hosts would wait for the next command of this one. Where no VG needs it, it goes again.
+ */
+export function startAdoptedGlobal(state: State, source: AdoptableLockspace): void {
+  const { vg_name, lock_type } = source;
+  if (state.gl_type === null) state.gl_type = lock_type;
+  // On record until it has been joined and left.
+  state.unadopted.set(vg_name, source);
+  if (!state.globals.has(lock_type)) startGlobal(state, lock_type);
+  state.globals_unused = true;
+}
+
 /** Starts a VG that an earlier daemon had started. */
 export function startAdopted(state: State, source: AdoptableLockspace): void {
   const manager = state.options.managers[source.lock_type];
@@ -351,7 +364,7 @@ function startFailed(state: State, lockspace: Lockspace, call: PendingCall, answ
   noteIncident(state, vg_name, answer.code, `start of ${lockspace_name} failed: ${detail}`);
   // What an earlier daemon held stays on record: the next start_vg of this VG adopts it.
   if (lockspace.adoption !== null) state.unadopted.set(vg_name, lockspace.adoption.source);
-  else if (lockspace.state === "joining") recordStopped(state, lockspace);
+  else if (lockspace.state === "joining" && !state.unadopted.has(vg_name)) recordStopped(state, lockspace);
   removeLockspace(state, lockspace);
   // A stop that came while it was starting has what it wanted.
   stopEnded(state, lockspace, undefined, detail);

@@ -160,6 +160,16 @@ describe("recovery", () => {
     expect(found.table.lockspaces()).toEqual([]);
   });
 
+  test("tells the lockspaces of two global locks apart, which have no VG", () => {
+    const table = createJournalTable();
+    const none = { kind: "lockspace-started", vg_name: "", vg_uuid: "", vg_lock_args: "", host_id: 0 } as const;
+    for (const lock_type of ["dlm", "idm"] as const)
+      table.apply({ ...none, lock_type }, encodeRecord({ ...none, lock_type }));
+    expect(table.lockspaces().map(({ lock_type }) => lock_type)).toEqual(["dlm", "idm"]);
+    table.apply({ kind: "lockspace-stopped", vg_name: "", lock_type: "dlm" }, "");
+    expect(table.lockspaces().map(({ lock_type }) => lock_type)).toEqual(["idm"]);
+  });
+
   test("calls a file of somebody else foreign, and no file absent", () => {
     const path = freshPath();
     writeFileSync(path, "127.0.0.1 localhost\n");

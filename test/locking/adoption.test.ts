@@ -276,6 +276,47 @@ describe("adoption", () => {
   });
 });
 
+describe("the global lock's own lockspace that an earlier daemon had", () => {
+  const GLOBAL = vg([], { vg_name: "", vg_uuid: "", vg_lock_args: "", lock_type: "dlm" });
+
+  test("is joined, which releases what was left in it, and left where no VG needs it", () => {
+    const rig = adopting([GLOBAL], undefined, { lock_type: "dlm" });
+    expect(rig.newCalls()).toEqual(["prepare", "join", "leave"]);
+    expect(rig.calls("join").map((ask) => argsOf(ask).adopt)).toEqual(["if-orphan"]);
+    expect([...rig.core.lockspaces()]).toEqual([]);
+    expect([...rig.journal.keys()]).toEqual([]);
+    expect(adopted(rig)).toEqual([{ adopted: 0, released: 0, failed: 0 }]);
+  });
+
+  test("stays for a VG, and is joined once", () => {
+    const rig = adopting([GLOBAL, vg([], { lock_type: "dlm" })], undefined, { lock_type: "dlm" });
+    expect([...rig.core.lockspaces()].map((view) => view.lockspace_name)).toEqual(["lvm_global", "lvm_vg"]);
+    expect(rig.calls("join").length).toBe(2);
+    expect(rig.calls("leave")).toEqual([]);
+  });
+
+  test("stays for a command that comes meanwhile and has the global lock, until that releases it", () => {
+    const rig = adopting([GLOBAL], (r) => r.hold("join"), { lock_type: "dlm" });
+    const a = rig.client();
+    expect(a.gl("ex")).toBeNull();
+    rig.answer(done());
+    expect(a.result()).toBe(0);
+    expect(rig.calls("leave")).toEqual([]);
+    expect(a.gl("un")).toBe(0);
+    expect(rig.calls("leave").length).toBe(1);
+  });
+
+  test("stays on record while it can't be joined, for the next daemon", () => {
+    const rig = adopting([GLOBAL], (r) => r.hold("join"), { lock_type: "dlm" });
+    rig.answer(refused("ENETDOWN"));
+    expect([...rig.journal.keys()]).toEqual([""]);
+    const a = rig.client();
+    expect(a.gl("sh", { vg_lock_type: "dlm" })).toBeNull();
+    rig.answer(done());
+    expect(a.result()).toBe(0);
+  });
+});
+
 describe("while adoption is under way", () => {
   const underWay = (): Rig => adopting([vg([lock("lv1"), lock("lv2")])], (r) => r.hold("lock"));
 

@@ -176,7 +176,7 @@ export function makeRig(options: RigOptions = {}): Rig {
   function assertJournaled(ask: Ask): void {
     const { target } = ask;
     if (target.kind !== "lockspace") return;
-    if (target.method === "join" && target.identity.vg_name !== "") {
+    if (target.method === "join") {
       assert(journal.has(target.identity.vg_name), "a lockspace is in the journal before it is joined");
     }
     if (target.method !== "lock" && target.method !== "convert") return;

@@ -42,17 +42,18 @@ export function createJournalTable(): JournalTable {
   let live_lockspaces = 0;
   let live_locks = 0;
 
-  function linesOf(vg_name: string): VgLines {
-    let vg = vgs.get(vg_name);
+  function linesOf(key: string): VgLines {
+    let vg = vgs.get(key);
     if (vg === undefined) {
       vg = { started: "", locks: new Map() };
-      vgs.set(vg_name, vg);
+      vgs.set(key, vg);
     }
     return vg;
   }
 
   function apply(record: JournalRecord, line: string): boolean {
-    const vg = linesOf(record.vg_name);
+    const key = keyOf(record);
+    const vg = linesOf(key);
     switch (record.kind) {
       case "lockspace-started":
         if (vg.started === "") live_lockspaces++;
@@ -76,7 +77,7 @@ export function createJournalTable(): JournalTable {
         vg.locks.clear();
         break;
     }
-    if (vg.started === "" && vg.locks.size === 0) vgs.delete(record.vg_name);
+    if (vg.started === "" && vg.locks.size === 0) vgs.delete(key);
     return false;
   }
 
@@ -111,6 +112,11 @@ export function createJournalTable(): JournalTable {
   const liveRecords = () => live_lockspaces + live_locks;
   const counts = () => ({ lockspaces: live_lockspaces, locks: live_locks });
   return { apply, liveRecords, counts, lines, lockspaces, strayLocks };
+}
+
+/** A VG's name; the lockspaces that serve a global lock have none, and are told apart by their type. No VG's name has a blank. */
+function keyOf(record: JournalRecord): string {
+  return record.vg_name === "" && "lock_type" in record ? ` ${record.lock_type}` : record.vg_name;
 }
 
 function claimsMore(before: HeldLine, mode: HeldMode, persistent: boolean): boolean {
