@@ -127,7 +127,19 @@ const keys_of: Readonly<Record<string, { needs: readonly KeyOption[]; may: reado
   "check-key": { needs: ["key"], may: [] },
 };
 
+/** The commands that have an option which not all of them have. lvm adds --access to remove as well. */
+const commands_with: Readonly<Record<string, readonly string[]>> = {
+  access: ["start", "devtest", "remove"],
+  prtype: ["start", "devtest"],
+  ptpl: ["start"],
+  yes: ["start", "stop", "remove", "clear"],
+};
+
 function readAction(name: string, options: readonly GivenOption[]): PersistCommand | UsageError {
+  for (const [option, commands] of Object.entries(commands_with)) {
+    if (isGiven(options, option) && !commands.includes(name))
+      return usageError(`${name} has no option --${option}; it belongs to ${commands.join(", ")}`);
+  }
   const wanted = keys_of[name] ?? { needs: [], may: [] };
   for (const option of KEY_OPTIONS) {
     const isKnown = wanted.needs.includes(option) || wanted.may.includes(option);
