@@ -4,6 +4,7 @@ import { type BlockDeviceFacts, classify, readFacts, refuseAsPath } from "./bloc
 import { type MultipathPath, multipathCommands } from "./multipath-scripts.ts";
 import { nvmeCommands } from "./nvme-scripts.ts";
 import { perform, syncDevice } from "./perform.ts";
+import { deniedText, isRoot } from "./refusals.ts";
 import { refusedCommands } from "./refused-commands.ts";
 import type { PrAnswer, PrRefusal, ReservableDevice } from "./reservable.ts";
 import type { ScriptedCommands, ScriptedDevice } from "./scripted-device.ts";
@@ -127,7 +128,7 @@ function refusalOfOpen(path: string, error: unknown): PrRefusal {
       return { kind: "gone", detail: `${path} does not exist` };
     case "EACCES":
     case "EPERM":
-      return { kind: "denied", detail: `${path}: no permission to open it; only root may` };
+      return { kind: "denied", detail: `${path}: no permission to open it; ${deniedText(isRoot())}` };
     case "ENXIO":
     case "ENODEV":
       return { kind: "gone", detail: `${path}: the device does not answer (${code})` };

@@ -17,10 +17,23 @@ const KIND_OF_ERRNO: Readonly<Record<string, PrRefusal["kind"]>> = {
   EOPNOTSUPP: "unsupported",
 };
 
+/** Who may do what was denied, as a clause: to root, something else than its user id is in the way. */
+export function deniedText(is_root: boolean): string {
+  return is_root
+    ? "root was refused too, so a container, a unit file or a security module keeps it from this device: " +
+        "it has to allow the device and the capabilities CAP_SYS_RAWIO and, for NVMe, CAP_SYS_ADMIN"
+    : "only root may";
+}
+
+export function isRoot(): boolean {
+  return process.geteuid?.() === 0;
+}
+
 /** The refusal for a system call that failed. */
 export function refusalOfErrno(
   failed: FailedOutcome,
   { device, command }: { device: string; command: string },
+  is_root = isRoot(),
 ): PrRefusal {
   const kind = KIND_OF_ERRNO[errnoName(failed.errno)] ?? "failed";
   const why = {
@@ -30,5 +43,6 @@ export function refusalOfErrno(
     conflict: "",
     failed: "the system could not send it",
   }[kind];
-  return { kind, detail: `${device}: ${command}: ${why} (${failed.call}: ${failed.detail})` };
+  const more = kind === "denied" ? `; ${deniedText(is_root)}` : "";
+  return { kind, detail: `${device}: ${command}: ${why} (${failed.call}: ${failed.detail})${more}` };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import {
   type BlockDeviceFacts,
@@ -8,6 +9,7 @@ import {
   refuseAsPath,
 } from "../../../plugins/scsi-pr/block-device.ts";
 import { openReservable } from "../../../plugins/scsi-pr/open-device.ts";
+import { refusalOfErrno } from "../../../plugins/scsi-pr/refusals.ts";
 import { makeScratch } from "../../rig/scratch.ts";
 
 /** The facts of a sysfs with one device 8:0; `files` lie in its directory, `links` are symlinks in it. */
@@ -134,5 +136,30 @@ describe("opening a path", () => {
       for (const path of ["/dev/null", "/dev/loop0", "/dev/zram0", "/dev/vda", "/dev"]) openReservable(path);
     }
     expect(open()).toBe(before);
+  });
+});
+
+describe("a device that the system does not let us have", () => {
+  const failed = {
+    kind: "failed",
+    call: "ioctl(SG_IO)",
+    errno: constants.errno.EPERM,
+    detail: "EPERM",
+  } as const;
+  const asked = { device: "/dev/sda", command: "READ KEYS" };
+
+  test("is for root only, to others", () => {
+    const { kind, detail } = refusalOfErrno(failed, asked, false);
+    expect([kind, detail]).toEqual([
+      "denied",
+      "/dev/sda: READ KEYS: not allowed (ioctl(SG_IO): EPERM); only root may",
+    ]);
+  });
+
+  test("is not said to be for root only to root, who is told what else may be in the way", () => {
+    const { detail } = refusalOfErrno(failed, asked, true);
+    expect(detail).not.toContain("only root may");
+    expect(detail).toContain("root was refused too, so a container, a unit file or a security module");
+    expect(detail).toContain("CAP_SYS_RAWIO");
   });
 });
