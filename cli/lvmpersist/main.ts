@@ -64,7 +64,7 @@ async function run(invocation: Invocation, surroundings: Surroundings): Promise<
   );
   const telling = { invocation, group, format, notes, warnings };
   const progress = runProgress();
-  const interruption = watchSignals();
+  const interruption = watchSignals(notes, progress);
   const report = await runCommand(command, {
     devices: found.devices,
     dry_run,
@@ -98,13 +98,19 @@ async function agree(plan: Plan, { group, notes, invocation, warnings }: Telling
   return !isAsked || (await confirm("Go on?", told));
 }
 
+const ENDED_AT_ONCE =
+  "ended at once by a second signal: a command that a device has goes on there, and nothing is set back; lvmpersist read shows what is so.";
+
 /** Notes that the run is to end. A command that a device has is waited for, unless the signal comes again. */
-function watchSignals(): () => string | null {
+function watchSignals(notes: Notes, progress: RunProgress): () => string | null {
   let reason: string | null = null;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
       // Who asks twice does not want to wait for a device that hangs.
-      if (reason !== null) process.exit(PERSIST_EXIT.failure);
+      if (reason !== null) {
+        progress.clear();
+        process.exit(notes.error(ENDED_AT_ONCE, PERSIST_EXIT.failure));
+      }
       reason = `the run was ended by ${signal}`;
     });
   }

@@ -217,6 +217,30 @@ describe("at a terminal, before another host is cut off", () => {
   });
 });
 
+describe("a run that is told twice to end", () => {
+  test("ends at once, and says on the terminal and in the log that it is not known what is so", async () => {
+    const prepared = prepare({ words: [...START, "--debug"], devices: 6, pause_ms: 1000 });
+    const child = Bun.spawn(prepared.command, { env: prepared.env, stdout: "ignore", stderr: "pipe" });
+    let told = "";
+    let is_ended = false;
+    void child.exited.then(() => {
+      is_ended = true;
+    });
+    const decoder = new TextDecoder();
+    for await (const chunk of child.stderr) {
+      told += decoder.decode(chunk, { stream: true });
+      // It listens to signals by the time it has sent a command.
+      while (!is_ended) {
+        child.kill("SIGINT");
+        await Bun.sleep(50);
+      }
+    }
+    expect(await child.exited).toBe(PERSIST_EXIT.failure);
+    expect(told).toContain("ended at once by a second signal");
+    expect(prepared.log().join("\n")).toContain("ended at once by a second signal");
+  });
+});
+
 describe("at a terminal, with standard error elsewhere", () => {
   test.each([
     ["a no, which changes nothing", "n\r", untouched],
