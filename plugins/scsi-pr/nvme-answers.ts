@@ -27,9 +27,19 @@ export interface Report {
   readonly persists: boolean;
 }
 
-/** Reads a report; `more` when it lists more registered controllers than the room was for. */
+/**
+ * True for a report in the short form that was asked for in the extended one: its first entry lies where the other has a head that is
+ * reserved, and zero. Taken for extended it would be hosts with other keys than they have.
+ */
+function isShort(answer: Uint8Array): boolean {
+  const { short, extended } = FORMS;
+  return answer.subarray(short.head_size_bytes, extended.head_size_bytes).some((byte) => byte !== 0);
+}
+
+/** Reads a report, in whatever form it came; `more` when it lists more registered controllers than the room was for. */
 export function parseReport(answer: Uint8Array, { extended }: { extended: boolean }): Parsed<Report> {
-  const form = extended ? FORMS.extended : FORMS.short;
+  // A controller that does not know the extended form may ignore that it was asked for.
+  const form = extended && !isShort(answer) ? FORMS.extended : FORMS.short;
   if (answer.length < form.head_size_bytes)
     return { kind: "malformed", detail: `it has ${answer.length} bytes of ${form.head_size_bytes} at least` };
   const view = new DataView(answer.buffer, answer.byteOffset, answer.length);

@@ -107,6 +107,15 @@ describe("a reservation report", () => {
     });
   });
 
+  test("in short form is known as such also from a controller that was asked for the other one and ignores it", () => {
+    const sent = new Uint8Array(4096);
+    sent.set(bytes(SHORT));
+    expect(parseReport(sent, { extended: true })).toEqual(parseReport(sent, { extended: false }));
+    expect(parseReport(sent, { extended: true })).toMatchObject({
+      registrations: [{ key: 0x1000000000001002n }, { key: 3n }],
+    });
+  });
+
   test("without a reservation, or with every registrant as holder, has no holder's key", () => {
     const none = bytes(SHORT);
     none[4] = 0;
