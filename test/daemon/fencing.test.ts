@@ -62,6 +62,23 @@ describe("a daemon whose VG needs reservations", () => {
     expect(daemon?.logged.join("\n")).toContain("is cut off: its key is on no PV any more");
   });
 
+  test("does not give a lock away at once when somebody else has removed the key, and says what it waits for", async () => {
+    const { client, setKeys } = await startOn([OWN, FAILED]);
+    setKeys([OWN]);
+    let reply = "";
+    const asked = client.ask(takeLv()).then((text) => {
+      reply = text;
+    });
+    const why = "/dev/played: its key was gone before we came to remove it";
+    while (daemon?.logged.join("\n").includes(why) === false) await Bun.sleep(10);
+    await Bun.sleep(200);
+    expect(reply).toBe("");
+    await daemon?.destroy();
+    daemon = null;
+    await asked.catch(() => undefined);
+    expect(reply).not.toContain("op_result = 0");
+  });
+
   test("says why a host could not be cut off, and grants nothing", async () => {
     const { client, setKeys } = await startOn([OWN, FAILED]);
     setKeys([OWN, FAILED, "stuck"]);
