@@ -8,9 +8,8 @@ import { scsiRequest } from "./passthrough.ts";
 
 /*
  * A disk's sg device takes a command by write, tells by poll when it has ended, and gives its end by read, so that one thread has
- * commands of many disks under way. A start of 64 disks, measured in a guest with one emulated processor: 2.0 to 2.2 s this way at
- * either distance (one disk: 0.8 to 1.0 s), 13 s by sg_persist in a loop, 20 s where disks are 10 ms away, and 6 to 69 s with
- * workers, whose start costs more than all of their commands.
+ * commands of many disks under way. docs/performance.md has what that comes to. Workers took 6 to 69 s for 64 disks in a guest
+ * where this way takes one or two: to start one costs more than all of its commands.
  */
 
 /** A way to a disk on which a command need not be waited for. At most one may be under way at a time. */
