@@ -116,6 +116,8 @@ export const LIMITS = {
   lvm_report_size_bytes: 4 * 1024 * 1024,
   /** Devices of one lvmpersist run: a VG of hundreds of PVs is large. Each costs an open file, a multipath map one for each path. */
   persist_devices: 1024,
+  /** Keys that each path of a multipath map is asked for, one command each; hosts that share a map are few. */
+  persist_path_keys: 64,
   /** lvmpersist's report that the daemon reads: as many devices as it takes with the keys of a hundred hosts each. */
   lvmpersist_report_size_bytes: 16 * 1024 * 1024,
   /** Workers of one run for its devices, and how many are started at first; the rest come when devices do not answer at once. */

@@ -3,6 +3,7 @@ import type { DeviceReport, RunReport } from "../../plugins/scsi-pr/actions/repo
 import { hostOfKey, printKey } from "../../plugins/scsi-pr/keys.ts";
 import { jsonReport } from "../json-report.ts";
 import type { PersistCommand } from "./command.ts";
+import { pathRows } from "./paths.ts";
 
 export interface RunFacts {
   readonly command: PersistCommand;
@@ -16,7 +17,12 @@ export function runJson(report: RunReport, facts: RunFacts, format: "json" | "js
   const run = runRow(facts, { result: report.result, devices: report.devices.length, detail: "" });
   const registrations = report.devices.flatMap(registrationRows);
   return jsonReport(
-    { run: [run], device: report.devices.map(deviceRow), registration: registrations },
+    {
+      run: [run],
+      device: report.devices.map(deviceRow),
+      registration: registrations,
+      path: pathRows(report),
+    },
     format,
   );
 }
@@ -27,7 +33,7 @@ export function refusalJson(
   format: "json" | "json_std",
 ): string {
   const run = runRow(facts, { result: "refused", devices: 0, detail });
-  return jsonReport({ run: [run], device: [], registration: [] }, format);
+  return jsonReport({ run: [run], device: [], registration: [], path: [] }, format);
 }
 
 function runRow(

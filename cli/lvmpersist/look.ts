@@ -25,7 +25,17 @@ export function lookAt(
     const { transport, state, capabilities, registrations } = inspection;
     const problem = problemOf(command, inspection);
     const result = problem === null ? "nothing" : "failed";
-    return { path, transport, result, problem, detail: "", state, capabilities, registrations };
+    const seen = {
+      path,
+      transport,
+      result,
+      problem,
+      detail: "",
+      state,
+      capabilities,
+      registrations,
+    } as const;
+    return inspection.paths === undefined ? seen : { ...seen, paths: inspection.paths };
   });
   return { result: resultOf(command, devices), devices };
 }

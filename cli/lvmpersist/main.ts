@@ -147,9 +147,15 @@ async function tellRefusal(
 }
 
 async function tell(report: RunReport, telling: Telling): Promise<number> {
-  const { format, invocation, group, warnings } = telling;
+  const { format, invocation, group, warnings, notes } = telling;
   const { command } = invocation;
   const exit_status = exitOf(report.result);
+  if (isChange(command) && report.devices.some(({ paths }) => paths !== undefined)) {
+    const { pathWarnings } = await import("./paths.ts");
+    const unregistered = pathWarnings(report);
+    warnings.push(...unregistered);
+    for (const warning of unregistered) notes.warn(warning);
+  }
   if (format === "basic" || format === "table") return await tellPeople(report, telling, exit_status);
   const { runJson } = await import("./json.ts");
   const json = runJson(report, { command, group, exit_status, warnings }, format);

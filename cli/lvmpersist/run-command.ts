@@ -1,7 +1,8 @@
 /** One run of lvmpersist: look at all devices, decide, warn, do it, and report. */
 
 import { planClear } from "../../plugins/scsi-pr/actions/clear.ts";
-import type { Job, JobAnswer } from "../../plugins/scsi-pr/actions/job.ts";
+import type { InspectionScope, Job, JobAnswer } from "../../plugins/scsi-pr/actions/job.ts";
+import { withPaths } from "../../plugins/scsi-pr/actions/paths.ts";
 import type { RunWatch } from "../../plugins/scsi-pr/actions/phase.ts";
 import type { Inspections, Plan } from "../../plugins/scsi-pr/actions/plan.ts";
 import { planRemove } from "../../plugins/scsi-pr/actions/remove.ts";
@@ -44,19 +45,22 @@ export async function runCommand(command: PersistCommand, options: RunOptions): 
     const isAgreed = await options.agree(plan);
     if (options.dry_run) return dryRun(team.paths, plan, inspections);
     if (!isAgreed) return null;
-    return await carryOut(team, { plan, inspections, watch: options.watch });
+    const report = await carryOut(team, { plan, inspections, watch: options.watch });
+    const isStart = command.kind === "start" || command.kind === "take-over";
+    return isStart ? await withPaths(team, report, command.our_key) : report;
   } finally {
     await team.close();
   }
 }
 
 /** What has to be read of a device before the command can be decided on. */
-function scopeOf(command: PersistCommand): { capabilities: boolean; full_status: boolean } {
+function scopeOf(command: PersistCommand): InspectionScope {
   const isReading =
     command.kind === "read" || command.kind === "read-keys" || command.kind === "read-reservation";
   // Commands that only look for a key, or take one off, need no REPORT CAPABILITIES, which old devices lack.
   const capabilities = !["check-key", "stop", "remove"].includes(command.kind);
-  return { capabilities, full_status: isReading };
+  const scope = { capabilities, full_status: isReading };
+  return command.kind === "read" ? { ...scope, paths_with: "registered" } : scope;
 }
 
 /** null for the commands that change nothing. */

@@ -6,6 +6,7 @@ import type { ReservationKey } from "../../plugins/scsi-pr/reservable.ts";
 import { heldByAllRegistrants } from "../../plugins/scsi-pr/reservation-type.ts";
 import { textTable } from "../table.ts";
 import type { PersistCommand } from "./command.ts";
+import { pathLines, pathTable } from "./paths.ts";
 
 /** Which devices a run is about, in one word: the VG, or the first and the last device. */
 export function groupName(vg_name: string | null, paths: readonly string[]): string {
@@ -19,7 +20,7 @@ export function readLines(kind: "read" | "read-keys" | "read-reservation", repor
   const keys = report.devices.map((device) => `Device ${device.path}: ${keysText(device)}`);
   const reservations = report.devices.map((device) => `Device ${device.path}: ${reservationText(device)}`);
   if (kind === "read-keys") return keys;
-  return kind === "read-reservation" ? reservations : [...keys, ...reservations];
+  return kind === "read-reservation" ? reservations : [...keys, ...reservations, ...pathLines(report)];
 }
 
 function keysText({ state, problem }: DeviceReport): string {
@@ -54,7 +55,7 @@ export function readTable(report: RunReport): string[] {
     if (keys.length === 0) return [[...first, "none"]];
     return keys.map((row, index) => [...(index === 0 ? first : ["", "", "", ""]), ...row]);
   });
-  return textTable(heading, rows);
+  return [...textTable(heading, rows), ...pathTable(report)];
 }
 
 function nameShort(reservation: { readonly type: string; readonly key: ReservationKey }): string {

@@ -16,6 +16,7 @@ import type {
   ReservationType,
 } from "../reservable.ts";
 import { commandsOf, type ScriptedCommands } from "../scripted-device.ts";
+import { type PathState, pathStates } from "./paths.ts";
 
 /** Who is registered. A key that is registered through several nexus is listed as often. */
 export interface KeyList {
@@ -53,6 +54,8 @@ export type PrCommand =
 export interface InspectionScope {
   readonly capabilities: boolean;
   readonly full_status: boolean;
+  /** The paths of a multipath map, asked for these keys, or for those that are registered. */
+  readonly paths_with?: readonly ReservationKey[] | "registered";
 }
 
 export type Job =
@@ -73,6 +76,8 @@ export interface Inspection {
   readonly capabilities: PrCapabilities | null;
   /** null when it was not asked for, or the device does not tell. */
   readonly registrations: readonly Registration[] | null;
+  /** Of a multipath map, when they were asked for. */
+  readonly paths?: readonly PathState[];
 }
 
 /**
@@ -130,8 +135,13 @@ function* inspect(
   if (read.kind !== "state")
     return capabilities?.kind === "unsupported" && read.kind === "unsupported" ? capabilities : read;
   const full = scope.full_status ? yield* commands.readFullStatus() : null;
+  const { paths_with } = scope;
+  const keys = paths_with === "registered" ? read.state.keys : paths_with;
+  const paths =
+    transport === "multipath" && keys !== undefined ? yield* pathStates(commands, keys) : undefined;
   return {
     kind: "inspected",
+    ...(paths === undefined ? {} : { paths }),
     transport,
     state: read.state,
     capabilities: capabilities?.kind === "done" ? capabilities.capabilities : null,

@@ -1,6 +1,7 @@
 /** What a run came to, device by device: plain data for text, JSON and exit status alike. */
 import type { PrCapabilities, Registration, ReservableDevice } from "../reservable.ts";
 import type { DeviceState } from "./job.ts";
+import type { PathState } from "./paths.ts";
 import type { Problem } from "./plan.ts";
 
 /**
@@ -22,6 +23,8 @@ export interface DeviceReport {
   readonly state: DeviceState | null;
   readonly capabilities: PrCapabilities | null;
   readonly registrations: readonly Registration[] | null;
+  /** Of a multipath map, where they were asked for. */
+  readonly paths?: readonly PathState[];
 }
 
 /** One word for a whole run. `partial`: some devices are as wanted, or changed, and others are not. */
