@@ -77,14 +77,23 @@ function deviceRow(device: DeviceReport): object {
 function registrationRows({ path, state, registrations }: DeviceReport): object[] {
   if (state === null) return [];
   const list =
-    registrations ?? state.keys.map((key) => ({ key, holder: null, target_port: null, initiator: null }));
-  return list.map(({ key, holder, target_port, initiator }) => ({
+    registrations ??
+    state.keys.map((key) => ({
+      key,
+      holder: null,
+      target_port: null,
+      all_target_ports: undefined,
+      initiator: null,
+    }));
+  return list.map(({ key, holder, target_port, all_target_ports, initiator }) => ({
     device: path,
     key: printKey(key),
     host_id: hostOfKey(key)?.host_id ?? null,
     generation: hostOfKey(key)?.generation ?? null,
     holder,
-    target_port,
+    /** Null where nobody tells, and where the registration is not one port's. */
+    target_port: target_port === 0 ? null : target_port,
+    all_target_ports: holder === null ? null : all_target_ports === true,
     initiator,
   }));
 }

@@ -22,8 +22,10 @@ export interface Registration {
   readonly key: ReservationKey;
   readonly holder: boolean;
   readonly type: ReservationType | null;
-  /** Relative target port; 0 when the device does not tell. */
+  /** Relative target port; 0 when the device does not tell, or the registration is for all ports. */
   readonly target_port: number;
+  /** The registration holds for all of the device's ports (ALL_TG_PT). */
+  readonly all_target_ports?: true;
   /** The initiator's transport id in words (iqn…, naa…, host id of NVMe), "" when the device does not tell. */
   readonly initiator: string;
 }

@@ -119,6 +119,7 @@ export function parseCapabilities(answer: Uint8Array): Parsed<{ capabilities: Pr
 }
 
 const FLAG_HOLDER = 0x01;
+const FLAG_ALL_TARGET_PORTS = 0x02;
 
 /** READ FULL STATUS. */
 export function parseFullStatus(
@@ -136,13 +137,18 @@ export function parseFullStatus(
     const id_size_bytes = list.getUint32(offset + 20);
     if (id_size_bytes > left_size_bytes - DESCRIPTOR_SIZE_BYTES)
       return malformed(`the transport id at byte ${HEAD_SIZE_BYTES + offset + 24} goes beyond the end`);
-    const holder = (list.getUint8(offset + 12) & FLAG_HOLDER) !== 0;
+    const flags = list.getUint8(offset + 12);
+    const holder = (flags & FLAG_HOLDER) !== 0;
+    const isForAllPorts = (flags & FLAG_ALL_TARGET_PORTS) !== 0;
     registrations.push({
       key: list.getBigUint64(offset),
       holder,
       // SCOPE and TYPE are only valid for a holder.
       type: holder ? typeOfCode(SCSI_TYPE_CODES, list.getUint8(offset + 13) & 0x0f) : null,
-      target_port: list.getUint16(offset + 18),
+      // With ALL_TG_PT the registration is one for every port, and the field of the port means nothing.
+      ...(isForAllPorts
+        ? { target_port: 0, all_target_ports: true as const }
+        : { target_port: list.getUint16(offset + 18) }),
       initiator: transportIdInWords(
         new Uint8Array(list.buffer, list.byteOffset + offset + DESCRIPTOR_SIZE_BYTES, id_size_bytes),
       ),

@@ -63,6 +63,21 @@ describe("what lvmpersist prints when it reads", () => {
     ]);
   });
 
+  test("a program is told no target port where there is none to tell, and why", () => {
+    const full = { key: 1n, holder: false, type: null, initiator: "" } as const;
+    const registrations = [
+      { ...full, target_port: 7 },
+      { ...full, target_port: 0, all_target_ports: true as const },
+    ];
+    const of = lookAt({ kind: "read" }, PATHS, [{ ...seen([1n], null), registrations }]);
+    const facts = { command: { kind: "read" } as const, group: "g", exit_status: 0, warnings: [] };
+    const [{ registration }] = JSON.parse(runJson(of, facts, "json_std")).report;
+    expect(registration).toMatchObject([
+      { target_port: 7, all_target_ports: 0 },
+      { target_port: null, all_target_ports: 1 },
+    ]);
+  });
+
   test("a PV without persistent reservations is no failure beside others, and is one alone", () => {
     const mixed = lookAt({ kind: "read" }, PATHS, [seen([], null), UNSUPPORTED]);
     expect(exitOf(mixed.result)).toBe(PERSIST_EXIT.ok);

@@ -136,6 +136,15 @@ describe("READ FULL STATUS", () => {
     });
   });
 
+  test("has no target port of a registration that is for all of them", () => {
+    const answer = bytes(`00 00 00 01  00 00 00 18
+      00 00 00 00 00 00 10 01  00 00 00 00  02 00  00 00 00 00  00 07  00 00 00 00`);
+    const read = parseFullStatus(answer);
+    expect(read.kind === "parsed" && read.registrations).toEqual([
+      { key: 0x1001n, holder: false, type: null, target_port: 0, all_target_ports: true, initiator: "" },
+    ]);
+  });
+
   test("is malformed when a transport id goes beyond the list", () => {
     const answer = bytes(`00 00 00 01  00 00 00 18
       00 00 00 00 00 00 10 01  00 00 00 00  00 00  00 00 00 00  00 01  ff ff ff ff`);
