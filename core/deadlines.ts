@@ -189,6 +189,8 @@ export const DEADLINES = {
   multipathd_ms: 10_000,
   /** lvm tells a VG's PVs from inside a start_vg that another lvm command waits for; 0.5 s on a slow machine, more with many disks. */
   pr_lvm_report_ms: 20_000,
+  /** How long a list of devices in lvmlockd.conf is not compared with lvm's again, after lvm could not tell: it may take pr_lvm_report_ms. */
+  pr_compare_again_ms: 60_000,
   /** How often the reservations of a started VG are looked at: what a taken-over host notices within seconds. */
   pr_watch_ms: 2000,
   /** How often a multipath PV's paths are looked at for one that came back without its registration: writes through it fail till then. */

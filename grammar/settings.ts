@@ -264,9 +264,9 @@ const ownSettings = {
   "scsi_pr/pvs": setting(devicesOfVgs(), {
     default: undefined,
     file: "lvmlockd.conf",
-    description: "The devices of a VG, each as VG:path, where scsi-pr shall not ask lvm for them.",
+    description: "The devices of a VG, each as VG:path, where scsi-pr shall not depend on lvm to tell them.",
     reason:
-      "lvm knows a VG's PVs best; a list here has to be kept the same on all hosts, and to be changed before vgextend.",
+      "lvm knows a VG's PVs best; a list here has to be kept the same on all hosts, and to be changed before vgextend. Where lvm can be asked it is compared: a VG with a PV that is not named is not started.",
   }),
   "scsi_pr/lvm_path": setting(absolutePath(), {
     default: "/usr/sbin/lvm",

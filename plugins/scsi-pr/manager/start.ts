@@ -49,6 +49,7 @@ export async function prepare(
   const listed = await tools.pvsOf(identity);
   if (listed.kind === "refused") return listed;
   state.pvs = listed.pvs;
+  if (listed.remark !== undefined) logLine(state, "warning", listed.remark);
   const remove = keyToRemove(take_over);
   if (remove !== null && typeof remove === "object") return remove;
   const seen = observeAll(tools.open, listed.pvs);

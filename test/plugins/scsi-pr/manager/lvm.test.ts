@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, writeFileSync } from "node:fs";
 import { whyForeign } from "../../../../plugins/scsi-pr/manager/lock-args.ts";
 import { readReport, runLvmReport } from "../../../../plugins/scsi-pr/manager/lvm-report.ts";
+import { compareWithLvm } from "../../../../plugins/scsi-pr/manager/named-pvs.ts";
 import { createPvSource, pvsOf } from "../../../../plugins/scsi-pr/manager/pv-source.ts";
 import { readSettings } from "../../../../plugins/scsi-pr/manager/settings.ts";
 import { makeScratch } from "../../../rig/scratch.ts";
@@ -114,15 +115,61 @@ describe("asking lvm for PVs", () => {
 });
 
 describe("the settings", () => {
-  test("name devices by VG, and then lvm is not asked", async () => {
+  test("name devices by VG, which are taken where lvm can't be asked, once for a while", async () => {
     const pvs = ["vg0:/dev/disk/by-path/a:b", "vg0:/dev/sdb", "vg1:/dev/sdc"];
     const read = readSettings({ pvs, lvm_path: "/nonexistent/lvm" });
     if (read.kind === "wrong") throw new Error(read.problem);
-    const listed = await createPvSource(read.settings)(IDENTITY);
-    expect(listed).toEqual({
+    const source = createPvSource(read.settings);
+    const kept = {
       kind: "pvs",
       pvs: ["/dev/disk/by-path/a:b", "/dev/sdb"].map((path) => ({ id: path, path })),
+    } as const;
+    expect(await source(IDENTITY)).toEqual({
+      ...kept,
+      remark: expect.stringMatching(
+        /taken as it is, and could not be compared: \/nonexistent\/lvm can't tell/,
+      ),
     });
+    expect(await source(IDENTITY)).toEqual(kept);
+  });
+
+  test("that name a VG's devices are compared with lvm's: a PV that is not named would not be protected", async () => {
+    const rows = ["/dev/sda", "/dev/sdb"].map((pv_name) => ({ vg_uuid: "U-1", pv_uuid: pv_name, pv_name }));
+    const json = JSON.stringify({ report: [{ vg: rows }] });
+    await withLvm(`cat <<'END'\n${json}\nEND`, async (lvm_path) => {
+      const listed = async (...pvs: string[]) => {
+        const read = readSettings({ pvs: pvs.map((path) => `vg0:${path}`), lvm_path });
+        if (read.kind === "wrong") throw new Error(read.problem);
+        return await createPvSource(read.settings)(IDENTITY);
+      };
+      expect(await listed("/dev/sdb")).toMatchObject({
+        code: "EPREPARE",
+        detail: expect.stringMatching(/does not name \/dev\/sda, .* on every host/),
+      });
+      expect(await listed("/dev/sdb", "/dev/sda")).toEqual({
+        kind: "pvs",
+        pvs: ["/dev/sdb", "/dev/sda"].map((path) => ({ id: path, path })),
+      });
+      expect(await listed("/dev/sdb", "/dev/sda", "/dev/sdc")).toMatchObject({
+        kind: "pvs",
+        remark: expect.stringContaining("/dev/sdc, which lvm does not have as PV of VG vg0"),
+      });
+    });
+  });
+
+  test("are compared by device and not by name, and may name a PV that lvm does not see here", () => {
+    const row = (pv_name: string) => ({ vg_uuid: "U-1", pv_name });
+    const deviceOf = (path: string): string =>
+      path.startsWith("/dev/disk/by-id/") ? `/dev/${path.slice(-3)}` : path;
+    const compare = (named: string[], ...names: string[]) =>
+      compareWithLvm(IDENTITY, named, names.map(row), deviceOf);
+    expect(compare(["/dev/disk/by-id/sda", "/dev/sdb"], "/dev/sda", "/dev/sdb")).toBeNull();
+    expect(compare(["/dev/sda", "/dev/sdb"], "/dev/sda", "[unknown]")).toBeNull();
+    expect(compare(["/dev/sda"], "/dev/sda", "[unknown]")).toMatchObject({
+      detail: expect.stringContaining("lvm says that it has 2 PVs"),
+    });
+    // A VG that lvm does not know proves nothing.
+    expect(compare(["/dev/sda"])).toBeNull();
   });
 
   test("that make no sense are refused with their name", () => {
