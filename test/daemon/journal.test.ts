@@ -162,7 +162,13 @@ describe("recovery", () => {
 
   test("tells the lockspaces of two global locks apart, which have no VG", () => {
     const table = createJournalTable();
-    const none = { kind: "lockspace-started", vg_name: "", vg_uuid: "", vg_lock_args: "", host_id: 0 } as const;
+    const none = {
+      kind: "lockspace-started",
+      vg_name: "",
+      vg_uuid: "",
+      vg_lock_args: "",
+      host_id: 0,
+    } as const;
     for (const lock_type of ["dlm", "idm"] as const)
       table.apply({ ...none, lock_type }, encodeRecord({ ...none, lock_type }));
     expect(table.lockspaces().map(({ lock_type }) => lock_type)).toEqual(["dlm", "idm"]);
