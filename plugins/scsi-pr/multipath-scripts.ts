@@ -1,9 +1,9 @@
 import { addPaths, type Membership } from "./cut-off.ts";
-import { ask, type Script } from "./exchange.ts";
+import type { Script } from "./exchange.ts";
 import { printKey } from "./keys.ts";
 import { changeOnce, firstAnswer, type MapState } from "./multipath-answers.ts";
+import { announceKey, beginStatus, forgetKey, keyOfMultipathd, restoreKey } from "./multipath-key.ts";
 import { unregisterEach, unregisterWithLost } from "./multipath-lost-paths.ts";
-import { parseKeyReply } from "./multipathd.ts";
 import { type NexusCommands, nexusAnswer } from "./nexus.ts";
 import { repairAnswer } from "./nexus-repair.ts";
 import type { Nexus, PrAnswer, PrRefusal, ReservationKey, ReservationType } from "./reservable.ts";
@@ -25,76 +25,6 @@ export interface MultipathMap {
   readonly needs_multipathd: boolean;
 }
 
-/** multipathd's words for no; newer ones give a reason behind it. */
-const REFUSED = /^(fail|timeout|permission)/;
-
-/** Tells multipathd something; its refusal is data. */
-function* tell(map: MultipathMap, command: string): Script<{ ok: boolean; reply: string }> {
-  const outcome = yield* ask({
-    kind: "multipathd",
-    command: command.replace("MAP", `map ${map.kernel_name}`),
-  });
-  return outcome.kind === "absent"
-    ? { ok: false, reply: outcome.detail }
-    : { ok: !REFUSED.test(outcome.reply), reply: outcome.reply };
-}
-
-type KnownKey = { readonly key: ReservationKey; readonly aptpl: boolean };
-
-/** The key that multipathd registers returning paths with; null when it has none or does not run. */
-function* keyOfMultipathd(map: MultipathMap): Script<KnownKey | null> {
-  const asked = yield* tell(map, "getprkey MAP");
-  return asked.ok ? parseKeyReply(asked.reply) : null;
-}
-
-function keyArgument(key: ReservationKey, aptpl: boolean): string {
-  return `${printKey(key)}${aptpl ? ":aptpl" : ""}`;
-}
-
-/**
- * Gives multipathd our key before any path is registered with it, so that a path which returns in between is not left out.
- * It refuses when multipath.conf has a fixed reservation_key, or none.
- */
-function* announceKey(map: MultipathMap, key: ReservationKey, aptpl: boolean): Script<PrRefusal | null> {
-  if (!map.needs_multipathd) return null;
-  const known = yield* keyOfMultipathd(map);
-  if (known !== null && known.key === key && known.aptpl === aptpl) return null;
-  const told = yield* tell(map, `setprkey MAP key ${keyArgument(key, aptpl)}`);
-  if (told.ok) return null;
-  // multipathd has written the key into its file before it sees that multipath.conf does not point there, and one that did not answer in
-  // time may do as it was told later.
-  const restored = yield* restoreKey(map, known);
-  const why = REFUSED.test(told.reply)
-    ? `multipathd does not take the key (${told.reply}): multipath.conf needs \`reservation_key file\` in its defaults (mpathconf --option reservation_key:file), then restart multipathd`
-    : `${told.reply}, which has to register the paths that return`;
-  return { kind: "failed", detail: `${map.device}: REGISTER: ${why}${restored}` };
-}
-
-/**
- * Puts multipathd's key back to what it was, without which paths that return would stay unregistered, and reads it back. A clause
- * about what is otherwise, "" when nothing is.
- */
-function* restoreKey(map: MultipathMap, old: KnownKey | null): Script<string> {
-  if (!map.needs_multipathd) return "";
-  const command = old === null ? "unsetprkey MAP" : `setprkey MAP key ${keyArgument(old.key, old.aptpl)}`;
-  yield* tell(map, command);
-  const asked = yield* tell(map, "getprkey MAP");
-  const now = asked.ok ? parseKeyReply(asked.reply) : null;
-  const isBack = old === null ? now === null : now?.key === old.key && now.aptpl === old.aptpl;
-  if (isBack) return "";
-  const has = asked.ok
-    ? `has ${now === null ? "no key" : `the key ${keyArgument(now.key, now.aptpl)}`} for the map now`
-    : `does not tell its key for the map now (${asked.reply})`;
-  return `; multipathd ${has}, and paths that return need what it had: multipathd ${command.replace("MAP", `map ${map.kernel_name}`)}`;
-}
-
-/** Ends multipathd's part: it registers no path any more and forgets the key. */
-function* forgetKey(map: MultipathMap): Script<void> {
-  if (!map.needs_multipathd) return;
-  yield* tell(map, "unsetprstatus MAP");
-  yield* tell(map, "unsetprkey MAP");
-}
-
 /**
  * Registers every path that answers. A path that does not is left to multipathd, or to `repairNexuses`, when it returns. A
  * conflict on some paths while others took the key means that they had been registered differently (a path that returned),
@@ -105,9 +35,11 @@ function* registerPaths(
   { from, to, aptpl }: { from: ReservationKey; to: ReservationKey; aptpl: boolean },
   command: (path: MultipathPath) => Script<PrAnswer<object>>,
 ): Script<PrAnswer<object>> {
-  const old = map.needs_multipathd ? yield* keyOfMultipathd(map) : null;
+  const asked = yield* keyOfMultipathd(map);
+  if (asked.kind !== "told") return asked;
+  const { known } = asked;
   const tolerated: Membership["tolerated"] = from === 0n ? "any" : yield* toleratedHolders(map, from, to);
-  const refused = yield* announceKey(map, to, aptpl);
+  const refused = yield* announceKey(map, to, { aptpl, known });
   if (refused !== null) return refused;
   const registered: MultipathPath[] = [];
   const conflicting: MultipathPath[] = [];
@@ -121,7 +53,7 @@ function* registerPaths(
     else refusal = answer;
   }
   if (registered.length === 0) {
-    const restored = yield* restoreKey(map, old);
+    const restored = yield* restoreKey(map, known);
     const conflict: PrRefusal = {
       kind: "conflict",
       detail: `${map.device}: REGISTER: RESERVATION CONFLICT on every path`,
@@ -140,7 +72,7 @@ function* registerPaths(
     const detail = `${map.device}: REGISTER: registered through ${through}, but not through every path: ${refusal.detail}`;
     return { kind: "failed", detail };
   }
-  if (map.needs_multipathd) yield* tell(map, "setprstatus MAP");
+  yield* beginStatus(map);
   return { kind: "done" };
 }
 

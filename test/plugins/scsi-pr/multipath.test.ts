@@ -96,6 +96,18 @@ describe("registering a multipath map", () => {
     }
   });
 
+  test("does nothing when multipathd does not tell the key that it has, which could not be put back then", () => {
+    const { map, target, multipathd } = mapOverTwoPaths();
+    map.registerAndIgnore({ to: KEY, aptpl: false });
+    const before = new Map(target.registrations);
+    multipathd.replies = (verb) => (verb === "getprkey" || verb === "setprkey" ? "timeout" : null);
+    expect(map.registerAndIgnore({ to: 0x2001n, aptpl: false })).toMatchObject({
+      kind: "failed",
+      detail: expect.stringContaining("multipathd does not tell its key for the map (timeout)"),
+    });
+    expect([target.registrations, multipathd.key]).toEqual([before, "0x1001"]);
+  });
+
   test("says what multipathd has and what to type when its key can't be put back", () => {
     const { map, multipathd } = mapOverTwoPaths();
     map.registerAndIgnore({ to: KEY, aptpl: false });
