@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Host } from "../lab/host.ts";
 import { type Steps, scenario } from "../scenario.ts";
-import { rejoinDlm, startDlmDaemons, untilNodes } from "../services/dlm.ts";
+import { CLUSTER_NAME, rejoinDlm, startDlmDaemons, untilNodes } from "../services/dlm.ts";
 import {
   answered_ms_max,
   dumped,
@@ -14,8 +14,49 @@ import {
 } from "../services/dlm-vg.ts";
 import { killLvmlockd, startLvmlockd } from "../services/lvmlockd.ts";
 import { GUEST_BUN } from "../services/sources.ts";
+import { askLvmlockd } from "../services/wire.ts";
+
+/** As `vgchange --lockstart` sends it behind the global lock. */
+const START_VG1 = {
+  request: "start_vg",
+  keys: {
+    cmd: "vgchange",
+    pid: 1,
+    opts: "none",
+    vg_name: "vg1",
+    vg_lock_type: "dlm",
+    vg_lock_args: `1.0.0:${CLUSTER_NAME}`,
+    vg_uuid: "none",
+  },
+} as const;
 
 const otherHost = /LV locked by other host/;
+
+/** A client that takes a lock and keeps it, in the words that lvm uses; it prints what it is told. */
+const holderOf = (words: readonly string[]): string => `
+const say = (lines) => lines.join("\\n") + "\\n##\\n";
+const text = (chunk) => console.log(chunk.toString());
+const socket = await Bun.connect({ unix: "/run/lvm/lvmlockd.socket", socket: { data: (_, chunk) => text(chunk) } });
+socket.write(say(['request="hello"']));
+await Bun.sleep(300);
+socket.write(say([...${JSON.stringify(words)}, 'cmd="holder"', "pid=" + process.pid, 'opts="none"']));
+setInterval(() => {}, 1000);
+`;
+
+const vgLock = (mode: "sh" | "ex"): readonly string[] => [
+  'request="lock_vg"',
+  `mode="${mode}"`,
+  'vg_name="vg0"',
+];
+/** Also where no VG is started. */
+const GLOBAL_LOCK = ['request="lock_gl"', 'mode="ex"', 'vg_lock_type="dlm"'];
+
+async function holdLock(host: Host, words: readonly string[]): Promise<void> {
+  await host.write("/run/holder.ts", holderOf(words));
+  await host.must(`(${GUEST_BUN} run /run/holder.ts >/run/holder.out 2>&1 </dev/null & disown)`);
+  await host.until("grep -q 'op_result = 0' /run/holder.out", { timeout_ms: answered_ms_max });
+}
+
 async function crash(steps: Steps): Promise<void> {
   const { step, say, cluster } = steps;
   const lab = await cluster({ hosts: 3, disks: [{ size_mb: 512 }] });
@@ -71,6 +112,31 @@ async function crash(steps: Steps): Promise<void> {
     await a.must("lvchange -aey vg0/lv0");
     await versionsAgree(b);
   });
+  await crashBeforeWaiters(steps, a, [b, c]);
+}
+
+/** A host crashes with the VG lock, for which all others wait. */
+async function crashBeforeWaiters({ step }: Steps, holder: Host, others: readonly Host[]): Promise<void> {
+  await step(
+    "commands that wait for the VG lock of a host that crashes have it in turn, and then everybody",
+    async () => {
+      await holdLock(holder, vgLock("ex"));
+      // Tried again and again, so that they are in the dlm's queue when the crash is noticed.
+      for (const host of others)
+        await host.must(
+          `(until lvcreate -q -an -n ${host.name} -L 4M vg0; do :; done >/run/waiting.out 2>&1 </dev/null & disown)`,
+        );
+      for (const host of others)
+        await host.until("grep -q 'lock failed: held by other host' /run/waiting.out", {
+          timeout_ms: answered_ms_max,
+        });
+      await holder.crash();
+      for (const host of others)
+        await host.until(`! pgrep -x lvcreate && lvs vg0/${host.name}`, { timeout_ms: noticed_ms_max });
+      for (const host of others)
+        await host.must(`lvremove -q -y vg0/${host.name}`, { timeout_ms: answered_ms_max });
+    },
+  );
 }
 
 /** Crashes a host behind its new metadata and with the VG lock: without udev a command waits for the device of its new LV. */
@@ -125,6 +191,43 @@ async function fencing(steps: Steps): Promise<void> {
   });
 }
 
+/** Two nodes, each of which has quorum alone: fencing is all that keeps the halves of a cut cluster from each other's locks. */
+async function split({ step, cluster }: Steps): Promise<void> {
+  const lab = await cluster({ hosts: 2, disks: [{ size_mb: 512 }] });
+  const [a, b] = [lab.host(1), lab.host(2)];
+  await startDlmDaemons(lab, { fencing: true });
+  await makeVg(lab.hosts);
+  await a.must("lvchange -aey vg0/lv0");
+  await b.must("lvchange -aey vg0/lv1");
+  await step("cut in two, both halves have quorum", async () => {
+    lab.network.split([a], [b]);
+    for (const host of lab.hosts) {
+      await untilNodes(host, 1);
+      await host.must("corosync-quorumtool -s | grep -q '^Quorate: *Yes'");
+    }
+  });
+  await step(
+    "and neither gets a lock, of the other or a new one, because the other is not fenced",
+    async () => {
+      for (const [host, other, theirs] of [
+        [a, b, "lv1"],
+        [b, a, "lv0"],
+      ] as const) {
+        await refusedSoon(host, `lvchange -aey vg0/${theirs}`);
+        await host.must(`test ! -e /dev/vg0/${theirs}`);
+        await refusedSoon(host, "lvcreate -q -an -n no -L 4M vg0");
+        await dumped(host, new RegExp(`node ${other.id} has failed and has to be fenced`));
+      }
+    },
+  );
+  await step("until a person has made sure that one is down: then the other has its locks", async () => {
+    await b.crash();
+    await refusedSoon(a, "lvchange -aey vg0/lv1");
+    await a.until("dlm_tool fence_ack 2 && sleep 2 && lvchange -aey vg0/lv1", { timeout_ms: noticed_ms_max });
+    await a.must("lvcreate -q -an -n lv2 -L 4M vg0", { timeout_ms: answered_ms_max });
+  });
+}
+
 async function partition(steps: Steps): Promise<void> {
   const { step, cluster } = steps;
   const lab = await cluster({ hosts: 3, disks: [{ size_mb: 512 }, { size_mb: 128 }] });
@@ -148,6 +251,12 @@ async function partition(steps: Steps): Promise<void> {
     await c.run("vgchange --lockstart vg1", { timeout_ms: answered_ms_max });
     assert.doesNotMatch((await c.must("lvmlockctl --info")).stdout, /lvm_vg1/);
     await dumped(c, /has no quorum here, so lvm_global gives no locks/);
+    // The command does not get beyond the global lock. Without that the VG's own start is refused in the same way.
+    await askLvmlockd(c, START_VG1);
+    await c.until("lvmlockctl --dump | grep -q 'start of lvm_vg1 failed: the cluster has no quorum here'", {
+      timeout_ms: answered_ms_max,
+    });
+    await c.must("test ! -e /sys/kernel/dlm/lvm_vg1");
   });
   await step("the majority goes on, and gets what the lost host had", async () => {
     await a.until("lvchange -aey vg0/lv0", { timeout_ms: noticed_ms_max });
@@ -175,20 +284,9 @@ async function partition(steps: Steps): Promise<void> {
   });
 }
 
-/** A client that takes the VG lock and keeps it, in the words that lvm uses; it prints what it is told. */
-const VG_LOCK_HOLDER = `
-const say = (lines) => lines.join("\\n") + "\\n##\\n";
-const text = (chunk) => console.log(chunk.toString());
-const socket = await Bun.connect({ unix: "/run/lvm/lvmlockd.socket", socket: { data: (_, chunk) => text(chunk) } });
-socket.write(say(['request="hello"']));
-await Bun.sleep(300);
-socket.write(say(['request="lock_vg"', 'cmd="holder"', "pid=" + process.pid, 'mode="ex"', 'opts="none"', 'vg_name="vg0"']));
-setInterval(() => {}, 1000);
-`;
-
 async function adoption(steps: Steps): Promise<void> {
   const { step, cluster } = steps;
-  const lab = await cluster({ hosts: 2, disks: [{ size_mb: 512 }] });
+  const lab = await cluster({ hosts: 2, disks: [{ size_mb: 512 }, { size_mb: 128 }] });
   const [a, b] = [lab.host(1), lab.host(2)];
   await startDlmDaemons(lab);
   await makeVg(lab.hosts);
@@ -215,15 +313,39 @@ async function adoption(steps: Steps): Promise<void> {
     "the VG lock of a command keeps the others out when lvmlockd dies, until it is back",
     async () => {
       // The part of a command that writes metadata: it has the VG lock and is not over.
-      await a.write("/run/holder.ts", VG_LOCK_HOLDER);
-      await a.must(`(${GUEST_BUN} run /run/holder.ts >/run/holder.out 2>&1 </dev/null & disown)`);
-      await a.until("grep -q 'op_result = 0' /run/holder.out", { timeout_ms: answered_ms_max });
+      await holdLock(a, vgLock("ex"));
       await killLvmlockd(a);
       await b.refused("lvcreate -q -an -n lv3 -L 4M vg0", /VG vg0 lock failed: held by other host/);
       await startLvmlockd(a, { arguments: "" });
       await dumped(a, /lvm_vg0: the VG lock of a command that had it when lvmlockd died is released/);
       await b.must("lvcreate -q -an -n lv3 -L 4M vg0", { timeout_ms: answered_ms_max });
       await a.must("lvremove -q -y vg0/lv3");
+    },
+  );
+  await locksOfTheDead(steps, [a, b]);
+}
+
+/** What commands had locked when lvmlockd died, where none of its VGs or only this one is started. */
+async function locksOfTheDead({ step }: Steps, [a, b]: readonly [Host, Host]): Promise<void> {
+  await step("so does a shared one, but for commands that read, until lvmlockd is back", async () => {
+    await holdLock(a, vgLock("sh"));
+    await killLvmlockd(a);
+    await b.must("lvs vg0");
+    await b.refused("lvcreate -q -an -n lv3 -L 4M vg0", /VG vg0 lock failed: held by other host/);
+    await startLvmlockd(a, { arguments: "" });
+    await b.until("lvcreate -q -an -n lv3 -L 4M vg0", { timeout_ms: answered_ms_max });
+  });
+  await step(
+    "the global lock of a command keeps the others out in the same way, and is released although no VG is started",
+    async () => {
+      await a.must("vgchange --lockstop vg0");
+      await a.until("! dlm_tool ls | grep -q lvm_global", { timeout_ms: answered_ms_max });
+      await holdLock(a, GLOBAL_LOCK);
+      await killLvmlockd(a);
+      await b.refused("pvcreate -q -y /dev/sdb", /[Gg]lobal lock failed: held by other host/);
+      await startLvmlockd(a, { arguments: "" });
+      await b.until("pvcreate -q -y /dev/sdb", { timeout_ms: answered_ms_max });
+      await a.until("! dlm_tool ls | grep -q lvm_global", { timeout_ms: answered_ms_max });
     },
   );
 }
@@ -238,6 +360,14 @@ export default [
     "dlm-fencing",
     { about: "A crashed host's locks stay its own until it is fenced.", guests: 3 },
     fencing,
+  ),
+  scenario(
+    "dlm-split",
+    {
+      about: "Two hosts are cut off from each other: none gets the other's locks before that is fenced.",
+      guests: 2,
+    },
+    split,
   ),
   scenario(
     "dlm-partition",
