@@ -164,9 +164,9 @@ function createLife(config: DaemonConfig, { log }: Surroundings, journal: Journa
         shell.effects.handle({ kind: "settings", wait_limit_ms, debug: log.isDebugging() });
       },
       statusText() {
-        const { lockspaces, locks } = journal.counts();
+        const { vgs, locks } = journal.counts();
         const clients = shell.clients.connections.size;
-        return `${lockspaces} VGs started, ${locks} LV locks held, ${clients} commands connected`;
+        return `${vgs} VGs started, ${locks} LV locks held, ${clients} commands connected`;
       },
     };
   }

@@ -19,7 +19,8 @@ interface HeldLine {
 }
 
 export interface JournalCounts {
-  readonly lockspaces: number;
+  /** Without the lockspaces that serve a global lock alone. */
+  readonly vgs: number;
   readonly locks: number;
 }
 
@@ -110,13 +111,19 @@ export function createJournalTable(): JournalTable {
   }
 
   const liveRecords = () => live_lockspaces + live_locks;
-  const counts = () => ({ lockspaces: live_lockspaces, locks: live_locks });
+  const counts = (): JournalCounts => {
+    let started = 0;
+    for (const [key, vg] of vgs) if (vg.started !== "" && !key.startsWith(GLOBAL_KEY)) started++;
+    return { vgs: started, locks: live_locks };
+  };
   return { apply, liveRecords, counts, lines, lockspaces, strayLocks };
 }
 
-/** A VG's name; the lockspaces that serve a global lock have none, and are told apart by their type. No VG's name has a blank. */
+/** The lockspaces that serve a global lock have no VG, and are told apart by their type. No VG's name has a blank. */
+const GLOBAL_KEY = " ";
+
 function keyOf(record: JournalRecord): string {
-  return record.vg_name === "" && "lock_type" in record ? ` ${record.lock_type}` : record.vg_name;
+  return record.vg_name === "" && "lock_type" in record ? GLOBAL_KEY + record.lock_type : record.vg_name;
 }
 
 function claimsMore(before: HeldLine, mode: HeldMode, persistent: boolean): boolean {
