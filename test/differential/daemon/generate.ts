@@ -161,7 +161,8 @@ const update: SpecMaker = (making) =>
 const startVg: SpecMaker = (making) => {
   const { lock_type } = making.wishes;
   const vg_name = `{vg${making.random.below(making.wishes.vgs)}}`;
-  const vg_uuid = vg_name.replace("vg", "uuid").replace("}", ".9}");
+  // The one of session.ts, or sometimes that of another VG of the same name.
+  const vg_uuid = making.random.chance(85) ? `uuid-of-${vg_name}` : `other-${vg_name}`;
   return startRequest(vg_name, {
     vg_lock_type: lock_type,
     vg_lock_args: VG_ARGS[lock_type],

@@ -24,6 +24,7 @@ export interface IntendedDifference {
 
 const ENOENT = -2;
 const EBUSY = -16;
+const EEXIST = -17;
 const EALREADY = -114;
 const ENOLS = -210;
 const EVGKILLED = -217;
@@ -225,6 +226,14 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
       [`${EBUSY} 0`, `0 ${EBUSY}`].includes(results(c, ours)) &&
       reaped(history) &&
       nothingStarted(history),
+  },
+  {
+    name: "a start of another VG under the name of a started one",
+    reason: "lvm takes EEXIST for success, and would go on with the locks of the other VG",
+    after: "goes-on",
+    noise: false,
+    explains: ({ request, c, ours }) =>
+      request.request === "start_vg" && results(c, ours) === `${EEXIST} ${EBUSY}`,
   },
   {
     name: "quit when only the lockspace of the global lock is left",
