@@ -5,7 +5,7 @@ import { availableParallelism, freemem } from "node:os";
 import { join } from "node:path";
 import { Glob } from "bun";
 import { parseArguments, type RunnerOptions, USAGE } from "./runner/arguments.ts";
-import { type Outcome, runScenario } from "./runner/run-scenario.ts";
+import { mostTime_ms, type Outcome, runScenario } from "./runner/run-scenario.ts";
 import { runJobs } from "./runner/schedule.ts";
 import type { Scenario } from "./scenario.ts";
 
@@ -93,8 +93,10 @@ if (typeof options === "string") {
   process.exit(2);
 }
 const all = await findScenarios();
-// The large ones first: the small ones fill what is left beside them, and none of the large ones is left for the end, alone.
-const chosen = choose(all, options.names).toSorted((one, other) => other.guests - one.guests);
+// The large ones first, and of these the long ones: the others fill what is left beside them, and none of them is left for the end, alone.
+const chosen = choose(all, options.names).toSorted(
+  (one, other) => other.guests - one.guests || mostTime_ms(other) - mostTime_ms(one),
+);
 if (options.list) {
   for (const { name, about, guests, only_by_name } of all)
     console.log(`${name} (${guests} guests${only_by_name === true ? ", only by name" : ""}): ${about}`);

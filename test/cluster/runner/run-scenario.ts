@@ -94,9 +94,13 @@ function stepsOf(scenario: Scenario, options: RunnerOptions, clusters: Cluster[]
   };
 }
 
+export function mostTime_ms({ timeout_ms = scenario_ms_max }: Scenario): number {
+  return timeout_ms;
+}
+
 /** A promise can't be ended; what the scenario wants after this is never given to it. */
 function withDeadline(scenario: Scenario, work: Promise<void>, tally: Tally): Promise<void> {
-  const timeout_ms = scenario.timeout_ms ?? scenario_ms_max;
+  const timeout_ms = mostTime_ms(scenario);
   const start_ms = performance.now();
   const { promise, reject } = Promise.withResolvers<void>();
   const look = (): void => {

@@ -87,7 +87,7 @@ export default scenario(
     await a.until("multipathd getprkey map mpatha | grep -x none", { timeout_ms: 60_000 });
     await oneHost(world);
     await sharedVg(world);
-    await everyType(world, ["WE", "EA", "WERO", "EAAR"]);
+    await everyType(world, ["WE", "EAAR"]);
     await byVg(world, { a_pv: map, b_pv: other });
     await step(
       "every path is registered and can write, and multipathd keeps the key and --ptpl",

@@ -14,6 +14,7 @@ import {
   rows,
   typeShown,
   type World,
+  withFirst,
 } from "./world.ts";
 
 const SHARED = typeShown("WEAR");
@@ -166,7 +167,7 @@ export async function everyType(world: World, types: readonly Type[] = TYPES): P
   for (const type of types) {
     const isForOnePath = MAY[type].registered !== "read write";
     if (isForOnePath && world.paths_of_a > 1) await refusedOnMap(world, type);
-    else await oneType(world, type);
+    else await oneType(withFirst(world), type);
   }
 }
 

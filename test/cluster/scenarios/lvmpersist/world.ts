@@ -100,7 +100,7 @@ export async function expectOnAll(
   type: RegExp | null,
 ): Promise<void> {
   const listed = keys.flatMap((key) => Array<string>(key === KEY_A ? paths_of_a : 1).fill(key));
-  for (const { path } of disks) await expectOn(a, path, listed, type);
+  await Promise.all(disks.map(({ path }) => expectOn(a, path, listed, type)));
 }
 
 /** The same of one device, as this host sees it. */
@@ -151,9 +151,18 @@ export async function writes(host: Host, path: string): Promise<boolean> {
 }
 
 export async function expectWrites({ a, b, disks }: World, by_a: boolean, by_b: boolean): Promise<void> {
-  for (const { path } of disks) {
-    assert.deepEqual([await writes(a, path), await writes(b, path)], [by_a, by_b], `writes to ${path}`);
-  }
+  const one = async (path: string): Promise<void> => {
+    const seen = await Promise.all([writes(a, path), writes(b, path)]);
+    assert.deepEqual(seen, [by_a, by_b], `writes to ${path}`);
+  };
+  await Promise.all(disks.map(({ path }) => one(path)));
+}
+
+/** The same hosts with the first of the devices alone, for what has been seen of several at once. */
+export function withFirst(world: World): World {
+  const [first] = world.disks;
+  assert.ok(first, "there is a device");
+  return { ...world, disks: [first], all: `--device ${first.path}` };
 }
 
 /** The sg device of a disk: several disks get their commands through these, by write(2). */
