@@ -282,7 +282,7 @@ export default scenario(
   {
     about: "scsi-pr hands a VG over between two hosts, takes it over under load, and survives its daemon.",
     guests: 3,
-    timeout_ms: 600_000,
+    timeout_ms: 1_200_000,
   },
   async (steps) => {
     const rig = await setUp(steps);
