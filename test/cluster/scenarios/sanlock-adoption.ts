@@ -56,7 +56,11 @@ async function activatesLate(a: Host, b: Host): Promise<void> {
 
 export default scenario(
   "sanlock-adoption",
-  { about: "A killed lvmlockd's locks stay, and its successor adopts them.", guests: 2 },
+  {
+    about: "A killed lvmlockd's locks stay, and its successor adopts them.",
+    guests: 2,
+    timeout_ms: 1_500_000,
+  },
   async ({ cluster, step, say }) => {
     const lab = await cluster({ hosts: 2, disks: [{ size_mb: 1024 }] });
     const [a, b] = [lab.host(1), lab.host(2)];

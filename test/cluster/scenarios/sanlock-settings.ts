@@ -53,7 +53,11 @@ const FIELDS = "--noheadings -o vg_uuid,vg_lock_type,pv_count,lv_count";
 
 export default scenario(
   "sanlock-settings",
-  { about: "use_lvmlockd, host_id and lock_start_list of the hosts' own files count.", guests: 2 },
+  {
+    about: "use_lvmlockd, host_id and lock_start_list of the hosts' own files count.",
+    guests: 2,
+    timeout_ms: 1_500_000,
+  },
   async ({ cluster, step, say }) => {
     const lab = await cluster({ hosts: 2, disks: [{ size_mb: 400 }, { size_mb: 400 }, { size_mb: 400 }] });
     const [a, b] = [lab.host(1), lab.host(2)];
