@@ -4,19 +4,19 @@ import { checkedDefinition, GL, good, lockGood, must, refused } from "./member.t
 import { describeWhen, type InCluster, testWhen } from "./worlds.ts";
 
 /** What the global lock promises: a lockspace of its own, or a copy in a VG that is enabled and disabled. */
-export function globalLockTests(harness: ConformanceHarness, inCluster: InCluster): void {
+export function globalLockTests(harness: ConformanceHarness, withHere: InCluster): void {
   const in_vg = checkedDefinition(harness).capabilities.global_lock === "in-vg";
 
   describeWhen(in_vg, "the global lock in a VG", () => {
     test("is there in the first VG, and is locked like any other lock", () =>
-      inCluster(async ({ here }) => {
+      withHere(async ({ here }) => {
         must(good(await here.ask("hasGlobalLock")).enabled === true, "the first VG has no global lock");
         await lockGood(harness, here, GL, "ex");
         good(await here.unlock(GL, "ex"));
       }));
 
     testWhen(harness.keeps_global_lock_disabled !== false, "is disabled and enabled", () =>
-      inCluster(async ({ here }) => {
+      withHere(async ({ here }) => {
         good(await here.ask("setGlobalLock", { enabled: false, ex_disable: false }));
         must(good(await here.ask("hasGlobalLock")).enabled === false, "it is enabled after it was disabled");
         good(await here.ask("setGlobalLock", { enabled: true, ex_disable: false }));
@@ -28,7 +28,7 @@ export function globalLockTests(harness: ConformanceHarness, inCluster: InCluste
 
   describeWhen(!in_vg, "the global lock of its own", () => {
     test("can't be switched off in a VG", () =>
-      inCluster(async ({ here }) => {
+      withHere(async ({ here }) => {
         refused(await here.ask("setGlobalLock", { enabled: false, ex_disable: false }), "switching it off");
         must(good(await here.ask("hasGlobalLock")).enabled === false, "a VG says that it has it");
       }));

@@ -19,6 +19,11 @@ export interface ConformanceHarness {
   readonly keeps_global_lock_disabled?: boolean;
   /** What TakeOver.remove_key has to be for a host to be cut off; needed for the tests of the take_over capability. */
   readonly take_over_key?: (host: number) => string;
+  /**
+   * Whether the other hosts join the VG also in tests that only the first one does something in: "when needed" takes less of a cluster
+   * whose joins are slow, and there the first host is alone in its lockspace. "always" when left out.
+   */
+  readonly neighbours_join?: "always" | "when needed";
   /** How long one test may take; a join with on-disk leases takes 20 s and more. 5000 when left out. */
   readonly test_timeout_ms?: number;
   /** A refused lock may pass on a later try (races inside the manager): how often and how long to try. */

@@ -11,14 +11,14 @@ const SHORT_MS = 200;
 const LONG_MS = 10_000;
 
 /** What locks promise on one host. */
-export function lockTests(harness: ConformanceHarness, inCluster: InCluster): void {
+export function lockTests(harness: ConformanceHarness, withHere: InCluster): void {
   const { shared_locks } = checkedDefinition(harness).capabilities;
   const modes: readonly HeldMode[] = shared_locks ? ["ex", "sh"] : ["ex"];
 
   describe("a lock", () => {
     for (const mode of modes) {
       test(`is granted in mode ${mode} and released, again and again`, () =>
-        inCluster(async ({ here, lv }) => {
+        withHere(async ({ here, lv }) => {
           for (const resource of [VG, await lv("one")]) {
             for (let round = 0; round < 3; round++) {
               const results = await lockGood(harness, here, resource, mode);
@@ -30,7 +30,7 @@ export function lockTests(harness: ConformanceHarness, inCluster: InCluster): vo
     }
 
     testWhen(shared_locks, "is converted both ways while nobody else has it", () =>
-      inCluster(async ({ here, lv }) => {
+      withHere(async ({ here, lv }) => {
         for (const resource of [VG, await lv("one")]) {
           await lockGood(harness, here, resource, "sh");
           good(await here.convert(resource, "sh", "ex"));
@@ -41,7 +41,7 @@ export function lockTests(harness: ConformanceHarness, inCluster: InCluster): vo
     );
 
     test("that is not held is released without complaint, but can't be converted", () =>
-      inCluster(async ({ here, lv }) => {
+      withHere(async ({ here, lv }) => {
         const resource = await lv("one");
         good(await here.unlock(resource, "ex"));
         good(await here.unlock(VG, "ex"));
@@ -50,13 +50,13 @@ export function lockTests(harness: ConformanceHarness, inCluster: InCluster): vo
       }));
 
     test("of an LV has no value block", () =>
-      inCluster(async ({ here, lv }) => {
+      withHere(async ({ here, lv }) => {
         const results = await lockGood(harness, here, await lv("one"), "ex");
         must(results.value_block === null, "there is one");
       }));
 
     test(`is independent of ${MANY} others that are locked at the same time`, () =>
-      inCluster(async ({ here, lv }) => {
+      withHere(async ({ here, lv }) => {
         const resources = [];
         for (let number = 0; number < MANY; number++) resources.push(await lv(`m${number}`));
         const names = new Set(resources.map((resource) => resource.lv_lock_args));

@@ -27,15 +27,20 @@ export function conformance(name: string, harness: ConformanceHarness): void {
     }
   };
   const inCluster: InCluster = (run) =>
-    inWorld(async (world) => await run(await openCluster(harness, world)));
+    inWorld(async (world) => await run(await openCluster(harness, world, world.hosts.length)));
+  const { neighbours_join = "always" } = harness;
+  const withHere: InCluster = (run) =>
+    neighbours_join === "always"
+      ? inCluster(run)
+      : inWorld(async (world) => await run(await openCluster(harness, world, 1)));
 
   if (harness.test_timeout_ms !== undefined) setDefaultTimeout(harness.test_timeout_ms);
   describe(`lock manager ${name}:`, () => {
     managerTests(harness, inWorld);
     lockspaceTests(harness, inWorld, inCluster);
-    lockTests(harness, inCluster);
-    globalLockTests(harness, inCluster);
-    valueBlockTests(harness, inCluster);
+    lockTests(harness, withHere);
+    globalLockTests(harness, withHere);
+    valueBlockTests(harness, inCluster, withHere);
     conflictTests(harness, inCluster);
     oneHostTests(harness, inCluster);
     adoptionTests(harness, inCluster);

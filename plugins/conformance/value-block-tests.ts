@@ -9,13 +9,17 @@ function version(results: LockResults): number {
 }
 
 /** What the value block of the VG and the global lock promises: hosts see the version that the last holder of ex stored. */
-export function valueBlockTests(harness: ConformanceHarness, inCluster: InCluster): void {
+export function valueBlockTests(
+  harness: ConformanceHarness,
+  inCluster: InCluster,
+  withHere: InCluster,
+): void {
   const { value_block, shared_locks, global_lock } = checkedDefinition(harness).capabilities;
   const resources = global_lock === "own" ? [VG, GL] : [VG];
 
   describeWhen(value_block, "the value block", () => {
     test("is empty until somebody stores a version", () =>
-      inCluster(async ({ here }) => {
+      withHere(async ({ here }) => {
         for (const resource of resources)
           must(version(await lockGood(harness, here, resource, "sh")) === 0, "a version that nobody stored");
       }));
@@ -39,7 +43,7 @@ export function valueBlockTests(harness: ConformanceHarness, inCluster: InCluste
       }));
 
     test("stays as it is when ex is released without a version", () =>
-      inCluster(async ({ here }) => {
+      withHere(async ({ here }) => {
         await lockGood(harness, here, VG, "ex");
         good(await here.unlock(VG, "ex", 41));
         await lockGood(harness, here, VG, "ex");
@@ -48,7 +52,7 @@ export function valueBlockTests(harness: ConformanceHarness, inCluster: InCluste
       }));
 
     testWhen(shared_locks, "is not changed by a holder of sh", () =>
-      inCluster(async ({ here }) => {
+      withHere(async ({ here }) => {
         await lockGood(harness, here, VG, "sh");
         good(await here.unlock(VG, "sh", 5));
         must(version(await lockGood(harness, here, VG, "ex")) === 0, "a version from a shared lock");
@@ -69,7 +73,7 @@ export function valueBlockTests(harness: ConformanceHarness, inCluster: InCluste
     );
 
     test("of one resource does not leak into another", () =>
-      inCluster(async ({ here, lv }) => {
+      withHere(async ({ here, lv }) => {
         await lockGood(harness, here, VG, "ex");
         good(await here.unlock(VG, "ex", 3));
         await lockGood(harness, here, await lv("one"), "ex");

@@ -38,10 +38,11 @@ function choose(scenarios: readonly Scenario[], names: readonly string[]): Scena
 
 function report(outcomes: readonly Outcome[], elapsed_ms: number): void {
   console.log("");
-  for (const { name, elapsed_ms: own_ms, steps, failure, unstable } of outcomes) {
+  for (const { name, elapsed_ms: own_ms, cpu_ms, steps, failure, unstable } of outcomes) {
     const time = `${(own_ms / 1000).toFixed(0)} s`.padStart(6);
+    const cpu = `${(cpu_ms / 1000).toFixed(0)} s`.padStart(6);
     const verdict = failure === null ? (unstable ? "UNSTABLE, passed when tried again" : "pass") : "FAIL";
-    console.log(`${verdict} ${time}  ${String(steps).padStart(3)} steps  ${name}`);
+    console.log(`${verdict} ${time}, CPU ${cpu}  ${String(steps).padStart(3)} steps  ${name}`);
   }
   const failed = outcomes.filter((outcome) => outcome.failure !== null).length;
   const passed = outcomes.length - failed;

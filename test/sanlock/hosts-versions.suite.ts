@@ -34,11 +34,13 @@ async function asked(request: string, vg_name: string): Promise<readonly [result
 }
 
 const EBUSY = wireResult("EBUSY");
+/** A try takes two seconds and mostly the first one does; a machine that misses the moment this often has the test's time to go. */
+const tries_max = 30;
 const UNKNOWN = expect.stringContaining("HOSTS_UNKNOWN");
 
 test("right after a start, before sanlock has looked at any host, a VG is busy with hosts unknown; then it is not", async () => {
   await initVg(daemons, "alone", [0]);
-  // sanlock looks within a second of the start, which a busy machine may need for the way from start_wait to here.
+  // sanlock looks within a second of the start, which a busy machine may need for the way from start_wait to here: another try then.
   for (let tries = 0; ; tries++) {
     await startVg(daemons, 0, "alone");
     const [result, flags] = await asked("busy_vg", "alone");
@@ -46,7 +48,7 @@ test("right after a start, before sanlock has looked at any host, a VG is busy w
       expect(flags).toContain("HOSTS_UNKNOWN");
       break;
     }
-    expect([result, flags, tries < 10]).toEqual([0, "none", true]);
+    expect([result, flags, tries < tries_max]).toEqual([0, "none", true]);
     expect(await first.result("stop_vg", { vg_name: "alone" })).toBe(0);
   }
   expect(await untilAlone(() => first.result("busy_vg", vgKeys("alone")))).toBe(0);
@@ -55,8 +57,12 @@ test("right after a start, before sanlock has looked at any host, a VG is busy w
 
 test("a host that has died is unknown to one that starts later, which then stops nothing; once it counts as failed it is in nobody's way", async () => {
   await createVg(daemons, "shared", [0, 1]);
-  while ((await asked("busy_vg", "shared"))[1] !== "none") await Bun.sleep(100);
-  expect(await asked("busy_vg", "shared")).toEqual([EBUSY, "none"]);
+  // Both start at once: a sanlock that looked before the other one's lease was written calls this host alone until it looks again.
+  for (;;) {
+    const [result, flags] = await asked("busy_vg", "shared");
+    if (result === EBUSY && flags === "none") break;
+    await Bun.sleep(100);
+  }
   expect(await first.result("stop_vg", { vg_name: "shared" })).toBe(0);
   await daemons.cluster.sanlock[1]?.kill();
   await startVg(daemons, 0, "shared");

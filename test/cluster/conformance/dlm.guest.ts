@@ -4,7 +4,8 @@
  */
 import definition from "../../../plugins/dlm/plugin.ts";
 import { leftBehind } from "./dlm-left-behind.ts";
-import { conformanceOnMembers } from "./on-members.ts";
+import { conformanceOnMembers, MEMBER_ADDRESSES } from "./on-members.ts";
 
-leftBehind();
+// It happens on one host, whose kernel does not ask how many others there are.
+if (MEMBER_ADDRESSES.length === 2) leftBehind();
 conformanceOnMembers("dlm", { definition, lock_type: "dlm" });

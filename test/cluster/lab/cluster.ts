@@ -47,6 +47,8 @@ export interface Cluster extends AsyncDisposable {
   addHost(spec?: AddedHost): Promise<Host>;
   /** Plugs one more disk into running hosts (all, when none are named). */
   plug(spec: DiskSpec, hosts?: readonly Host[]): Promise<Disk>;
+  /** What emulating its hosts has used of the machine's processors, those that are gone included. */
+  cpu_ms(): number;
   /** Whoever still waits for a host or a disk of the cluster gets no answer any more: see ending.ts. The hosts stay as they are. */
   abandon(): void;
   /** Ends the hosts and removes what they wrote. */
@@ -67,6 +69,8 @@ interface Lab {
   readonly disks: SharedDisk[];
   /** Also those that are being started this moment. */
   readonly guests: Set<Guest>;
+  /** What those that have ended used. */
+  readonly spent: { cpu_ms: number };
 }
 
 async function machineOf(spec: HostSpec): Promise<Machine> {
@@ -101,7 +105,10 @@ async function startLife(
   if (lab.ending.over()) throw new Error("The cluster has ended");
   const guest = await startGuest(machine, place, snapshot);
   lab.guests.add(guest);
-  void guest.ended.then(() => lab.guests.delete(guest));
+  void guest.ended.then(() => {
+    lab.guests.delete(guest);
+    lab.spent.cpu_ms += guest.cpu_ms();
+  });
   try {
     if (lab.ending.over()) throw new Error("The cluster has ended");
     await awaitStatus(guest, ["paused"], start_ms_max);
@@ -187,6 +194,7 @@ function apiOf(lab: Lab): Cluster {
     file: lab.scratch.file,
     addHost: (spec = {}) => lab.ending.hold(() => addHost(spec)),
     plug: (spec, hosts = lab.hosts) => lab.ending.hold(() => plug(spec, hosts)),
+    cpu_ms: () => [...lab.guests].reduce((sum_ms, guest) => sum_ms + guest.cpu_ms(), lab.spent.cpu_ms),
     abandon: lab.ending.end,
     close,
     [Symbol.asyncDispose]: close,
@@ -202,7 +210,7 @@ export async function cluster(spec: ClusterSpec): Promise<Cluster> {
   const network = await openNetwork(scratch.file("network"));
   const lab: Lab = {
     ...{ spec, scratch, network, transcript: openTranscript(), ending: openEnding() },
-    ...{ hosts: [], disks: [], guests: new Set() },
+    ...{ hosts: [], disks: [], guests: new Set(), spent: { cpu_ms: 0 } },
   };
   const api = apiOf(lab);
   try {

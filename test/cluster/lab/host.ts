@@ -47,7 +47,8 @@ export interface Host {
 }
 
 const run_ms_default = 120_000;
-const poll_ms_default = 300;
+/** A look costs the emulated host as much as the work that it waits for. */
+const poll_ms_default = 800;
 
 export interface HostParts {
   readonly name: string;

@@ -11,13 +11,15 @@ export interface RunnerOptions {
   readonly verbose: boolean;
   /** Runs what failed once more, alone, and says so. */
   readonly second_try: boolean;
+  /** The C daemon in the place of ours, where the scenario does not say which: a control run. */
+  readonly control: boolean;
   /** Guests at the same time, over all scenarios. */
   readonly guests: number;
   /** A patch with a deliberate defect. */
   readonly broken_by: string | null;
 }
 
-export const USAGE = `Usage: bun run test:cluster [NAME ...] [--list] [--keep-on-failure] [--verbose] [--guests N] [--broken PATCH]
+export const USAGE = `Usage: bun run test:cluster [NAME ...] [--list] [--keep-on-failure] [--verbose] [--guests N] [--broken PATCH] [--control]
 
 Boots real hosts in QEMU and runs the scenarios whose name contains a NAME (all that are not only_by_name, when none is given).
   --list             Print the scenarios and exit.
@@ -25,17 +27,20 @@ Boots real hosts in QEMU and runs the scenarios whose name contains a NAME (all 
   --go-on            Go on with the next step after one that failed.
   --verbose          Print every command with its output.
   --second-try       Run what failed once more, alone, and call it unstable when it passes then; what judges safety is not forgiven.
+  --control          Leave Debian's own lvmlockd in its place: with --go-on, what C does in each step. Ours are not in the guests then.
   --guests N         Run at most N guests at the same time.
   --broken PATCH     Build our lvmlockd with this patch (patch -p1): scenarios must fail.`;
 
-/** Guests are idle most of the time; three per core keep both cores busy while sanlock waits. */
-const guests_per_core = 3;
-/** A guest of 512 MB has some 300 MB of its own, and disks are in memory too. */
-const guest_memory_mb = 700;
+/** Guests are idle most of the time; four per core keep both cores busy while sanlock waits. */
+const guests_per_core = 4;
+/** A guest of 512 MB has some 300 MB of its own and what QEMU has translated, and disks are in memory too. */
+const guest_memory_mb = 900;
 
 function defaultGuests(cores: number, free_mb: number): number {
   return Math.max(3, Math.min(cores * guests_per_core, Math.floor(free_mb / guest_memory_mb)));
 }
+
+const FLAGS = ["--list", "--keep-on-failure", "--go-on", "--verbose", "--second-try", "--control"];
 
 /** Returns a message for a command line that makes no sense. */
 export function parseArguments(
@@ -51,8 +56,7 @@ export function parseArguments(
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     if (word === "--guests") guests = Number(rest.shift());
     else if (word === "--broken") broken_by = rest.shift() ?? "";
-    else if (["--list", "--keep-on-failure", "--go-on", "--verbose", "--second-try"].includes(word))
-      flags.add(word);
+    else if (FLAGS.includes(word)) flags.add(word);
     else if (word.startsWith("-")) return USAGE;
     else names.push(word);
   }
@@ -65,6 +69,7 @@ export function parseArguments(
     go_on: flags.has("--go-on"),
     second_try: flags.has("--second-try"),
     verbose: flags.has("--verbose"),
+    control: flags.has("--control"),
     guests,
     broken_by,
   };

@@ -9,6 +9,8 @@ import { keepEvidence, lastLines } from "./evidence.ts";
 export interface Outcome {
   readonly name: string;
   readonly elapsed_ms: number;
+  /** What its hosts used of the machine's processors: what the others beside it had to wait for. */
+  readonly cpu_ms: number;
   readonly steps: number;
   readonly failure: string | null;
   /** It failed before, and this is what came of trying it again. */
@@ -52,19 +54,23 @@ async function countImageOut(tally: Tally, find: () => Promise<unknown>): Promis
 
 function stepsOf(scenario: Scenario, options: RunnerOptions, clusters: Cluster[], tally: Tally): Steps {
   const { ending } = tally;
+  const cpu_ms = (): number => clusters.reduce((sum_ms, each) => sum_ms + each.cpu_ms(), 0);
   const say = (text: string): void => {
     if (!ending.over()) console.log(`${scenario.name}: ${text}`);
   };
   const step: Steps["step"] = async (sentence, action) => {
     const start_ms = performance.now();
+    const start_cpu_ms = cpu_ms();
+    const times = (): string =>
+      `(${seconds(performance.now() - start_ms)}, CPU ${seconds(cpu_ms() - start_cpu_ms)})`;
     tally.current = sentence;
     for (const each of clusters) each.transcript.note("step", sentence);
     try {
       await ending.hold(async () => action());
       tally.passed++;
-      say(`ok ${sentence} (${seconds(performance.now() - start_ms)})`);
+      say(`ok ${sentence} ${times()}`);
     } catch (error) {
-      say(`FAILED ${sentence} (${seconds(performance.now() - start_ms)})`);
+      say(`FAILED ${sentence} ${times()}`);
       if (!options.go_on) throw error;
       tally.failed.push(sentence);
       console.log(error instanceof Error ? error.message : error);
@@ -74,7 +80,8 @@ function stepsOf(scenario: Scenario, options: RunnerOptions, clusters: Cluster[]
     const start_ms = performance.now();
     await countImageOut(tally, () => findImage(spec.image ?? "trixie"));
     tally.current = "starting hosts";
-    const started = await cluster({ broken_by: options.broken_by, ...spec });
+    const daemon = options.control ? "c" : "ours";
+    const started = await cluster({ broken_by: options.broken_by, daemon, ...spec });
     // Nobody waits for it any more, and nobody else would end it.
     if (ending.over()) await started.close();
     if (options.verbose)
@@ -157,5 +164,6 @@ export async function runScenario(
   }
   await Promise.all(clusters.map((each) => each.close()));
   const elapsed_ms = performance.now() - start_ms;
-  return { name: scenario.name, elapsed_ms, steps: tally.passed, failure, unstable: false };
+  const cpu_ms = clusters.reduce((sum_ms, each) => sum_ms + each.cpu_ms(), 0);
+  return { name: scenario.name, elapsed_ms, cpu_ms, steps: tally.passed, failure, unstable: false };
 }

@@ -232,7 +232,7 @@ async function partition(steps: Steps): Promise<void> {
   const { step, cluster } = steps;
   const lab = await cluster({ hosts: 3, disks: [{ size_mb: 512 }, { size_mb: 128 }] });
   const [a, b, c] = [lab.host(1), lab.host(2), lab.host(3)];
-  await startDlmDaemons(lab);
+  await startDlmDaemons(lab, { transport: "knet" });
   await makeVg(lab.hosts);
   await a.must("vgcreate -q --shared --locktype dlm vg1 /dev/sdb");
   await c.must("lvchange -aey vg0/lv1");
@@ -277,7 +277,7 @@ async function partition(steps: Steps): Promise<void> {
   await step("restarted, it joins again and sees what happened meanwhile", async () => {
     await c.crash();
     await c.boot();
-    await rejoinDlm(c, lab.hosts);
+    await rejoinDlm(c, lab.hosts, { transport: "knet" });
     await startLvmlockd(c, { arguments: "" });
     await c.must("vgchange --lockstart vg0 && lvs vg0/lv2 vg0/lv3");
     await c.refused("lvchange -aey vg0/lv1", otherHost);

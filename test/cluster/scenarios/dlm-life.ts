@@ -6,6 +6,7 @@ import type { Host } from "../lab/host.ts";
 import { type Steps, scenario } from "../scenario.ts";
 import { startDlmDaemons } from "../services/dlm.ts";
 import { answered_ms_max } from "../services/dlm-vg.ts";
+import { udevWatches } from "../services/udev.ts";
 import { askLvmlockd } from "../services/wire.ts";
 
 const otherHost = /LV locked by other host: vg0\/lv0/;
@@ -164,7 +165,8 @@ export default scenario(
   { about: "A shared VG on the dlm from vgcreate to vgremove, on two hosts.", guests: 2 },
   async (steps) => {
     const lab = await steps.cluster({ hosts: 2, disks: [{ size_mb: 1024 }] });
-    await startDlmDaemons(lab);
+    await Promise.all(lab.hosts.map(udevWatches));
+    await startDlmDaemons(lab, { transport: "knet" });
     await createAndStart(lab, steps);
     await activate(lab, steps);
     await refresh(lab, steps);

@@ -1,6 +1,5 @@
 /** A host that is cut off while it goes on writing: sanlock's leases alone could not stop it, its reservation key can be taken away. */
 import assert from "node:assert/strict";
-import { resultOf, showReply } from "../../rig/replies.ts";
 import type { Cluster } from "../lab/cluster.ts";
 import type { Host } from "../lab/host.ts";
 import { type Steps, scenario } from "../scenario.ts";
@@ -21,8 +20,8 @@ import {
   untilStopped,
 } from "../services/fences.ts";
 import { startStorage } from "../services/lio.ts";
+import { ANY_LOCK_ARGS, setLockArgs } from "../services/persist-vg.ts";
 import { startDaemons } from "../services/sanlock-hosts.ts";
-import { askLvmlockd } from "../services/wire.ts";
 
 const [SDA, SDB] = ["/dev/sda", "/dev/sdb"] as const;
 const PVS = [SDA, SDB] as const;
@@ -45,9 +44,6 @@ async function startPv(
   await host.must(`lvmpersist start --ourkey ${key} ${RESERVATIONS[pv]} --device ${device}`);
 }
 
-/** lvmlockd has stopped the VG while its metadata are changed. */
-const NO_LOCKS = "--lockopt skipgl,skipvg";
-
 const NEW_ARGS = "2.0.0:lvmlock:notimeout:persist";
 
 /** Later than this host can be in. */
@@ -55,34 +51,13 @@ const LATER_GENERATION = 0xff;
 
 const start_ms_max = 120_000;
 
-/**
- * What `vgchange --setlockargs persist,notimeout` does. Debian's lvm has no such option, but to lvm the args are a text that it
- * keeps and hands to lvmlockd: so lvmlockd is asked as a newer lvm asks it, and what it answers is put into the metadata.
- */
-async function setLockArgs(host: Host): Promise<void> {
-  const keys = {
-    vg_name: "vg0",
-    vg_lock_type: "sanlock",
-    vg_lock_args: "1.0.0:lvmlock",
-    set_lock_args: "persist,notimeout",
-  };
-  const before = await askLvmlockd(host, { request: "setlockargs_vg_before", keys });
-  assert.equal(resultOf(before), 0, showReply(before));
-  const final = await askLvmlockd(host, { request: "setlockargs_vg_final", keys });
-  assert.equal(resultOf(final), 0, showReply(final));
-  assert.equal(final.get("vg_lock_args"), NEW_ARGS);
-  await host.must(`vgcfgbackup ${NO_LOCKS} -f /run/vg0.txt vg0
-sed -i 's/lock_args = "1.0.0:lvmlock"/lock_args = "${NEW_ARGS}"/' /run/vg0.txt
-vgcfgrestore ${NO_LOCKS} --yes -f /run/vg0.txt vg0`);
-}
-
 async function setUp(lab: Cluster, { step }: Steps): Promise<void> {
   const [a, b] = [lab.host(1), lab.host(2)];
   await step(
     "a VG gets lock args with which failed hosts are cut off by their reservation keys",
     async () => {
       await a.must(`vgcreate --shared --locktype sanlock vg0 ${SDA} ${SDB}`, { timeout_ms: 300_000 });
-      await setLockArgs(a);
+      await setLockArgs(a, "persist,notimeout", NEW_ARGS);
       const { stdout } = await b.must("vgs --noheadings -o vg_lock_args vg0");
       assert.equal(stdout.trim(), NEW_ARGS);
     },
@@ -254,8 +229,7 @@ export default scenario(
       hosts: 2,
       image: "forky",
       lvm_conf: {
-        // Before 2.03.37 lvm's own check knows of one colon in the lock args.
-        config: { validate_metadata: "none" },
+        config: ANY_LOCK_ARGS,
         devices: { global_filter: ["a|^/dev/sd[ab]$|", "a|^/dev/mapper/|", "r|.*|"] },
       },
     });

@@ -21,6 +21,7 @@ import {
   reservation,
   reservations,
 } from "../services/reservations.ts";
+import { udevWatches } from "../services/udev.ts";
 
 const [A, B] = [KEY_A, KEY_B];
 
@@ -200,6 +201,7 @@ echo /tmp; echo /tmp/file; echo /dev/sg0; echo /dev/vda; echo ${lun}x`);
 
 /** Counts what udev is told of while we register, and while a writer closes the disk. */
 async function watchUdev({ a, luns: [lun = ""] }: Lab): Promise<void> {
+  await udevWatches(a);
   const watch = (action: string): string => `
 udevadm settle; udevadm monitor --kernel --subsystem-match=block >/tmp/events & sleep 1
 ${action}

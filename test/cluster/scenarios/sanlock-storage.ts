@@ -43,10 +43,14 @@ export default scenario(
         await scripted.must("echo before | dd of=/dev/lost/one bs=512 conv=sync oflag=direct");
       },
     );
-    await step("the disk with the leases fails on both hosts; the other VG goes on", async () => {
-      await lab.disk(1).fail();
-      for (const host of lab.hosts) await host.must(`lvcreate -an -n from-${host.name} -L 4M sound`);
-    });
+    await step(
+      "the disk with the leases fails on one host and is gone from the other; the other VG goes on",
+      async () => {
+        await lab.disk(1).fail({ hosts: [scripted] });
+        await lab.disk(1).fail({ hosts: [manual], how: "gone" });
+        for (const host of lab.hosts) await host.must(`lvcreate -an -n from-${host.name} -L 4M sound`);
+      },
+    );
     await together([
       () =>
         step("the kill command makes the LV an error, and the VG is dropped", async () => {
@@ -78,9 +82,9 @@ export default scenario(
     });
     await step("the disk comes back: the VG is started again, and its data is there", async () => {
       await lab.disk(1).restore();
-      await scripted.must(
-        "dmsetup remove lost-one; for f in /dev/mapper/lost-lvmlock; do dmsetup remove -f $f; done; true",
-      );
+      const clean =
+        "dmsetup remove lost-one; for f in /dev/mapper/lost-lvmlock; do dmsetup remove -f $f; done; true";
+      for (const host of lab.hosts) await host.must(clean);
       for (const host of lab.hosts) await host.must("vgchange --lockstart lost", { timeout_ms: 240_000 });
       await manual.must("lvchange -aey lost/one");
       await scripted.refused("lvchange -aey lost/one", /LV locked by other host/);

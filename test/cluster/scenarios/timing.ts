@@ -172,7 +172,7 @@ export default [
   }),
   timing({
     name: "dlm",
-    start: (hosts) => startDlm(hosts),
+    start: (hosts) => startDlm(hosts, { transport: "knet" }),
     daemon_arguments: "",
     disk_mb: 256,
     stops_alone: false,

@@ -75,6 +75,9 @@ const leave_ms_max = 60_000;
 /** A lock of a host that has failed is had within this; sanlock's wait for it is about half a minute. */
 export const fence_ms_max = 120_000;
 
+/** As lvm itself asks again. */
+const ask_again_ms = 1000;
+
 /** Counts in the first sector of an LV until a write fails; /run/acked has the last count that the device took. */
 const writer = (lv: string): string => `#!/bin/bash
 for ((n = 1; ; n++)); do
@@ -123,6 +126,7 @@ export async function untilNotRemoved(host: Host, lv: string, attempts: number):
     assert.equal(more.length, 0, "one host in one generation is one fence");
     if (fence?.state === "failed" && fence.attempts >= attempts) return fence;
     assert.ok(performance.now() < end_ms, `${JSON.stringify(fence)} after ${fence_ms_max} ms`);
+    await Bun.sleep(ask_again_ms);
   }
 }
 
