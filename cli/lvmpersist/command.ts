@@ -35,6 +35,8 @@ export interface Invocation {
   /** null when the command line is silent: then it depends on where the output goes. */
   readonly format: PersistFormat | null;
   readonly dry_run: boolean;
+  /** Whether each path of a multipath map is asked for its registration, where the command shows that. */
+  readonly asks_paths: boolean;
   readonly yes: boolean;
   readonly debug: boolean;
   /** Keys that were given as decimal numbers, for showing how they read in hex: ["ourkey", 0x1]. */
@@ -96,6 +98,7 @@ function readInvocation(name: string, options: readonly GivenOption[]): CommandR
       vg_name,
       format,
       dry_run: isGiven(options, "dry-run"),
+      asks_paths: !isGiven(options, "no-paths"),
       yes: isGiven(options, "yes"),
       debug: isGiven(options, "debug"),
       decimal_keys,

@@ -44,7 +44,7 @@ export async function main(
 }
 
 async function run(invocation: Invocation, surroundings: Surroundings): Promise<number> {
-  const { command, vg_name, dry_run } = invocation;
+  const { command, vg_name, dry_run, asks_paths } = invocation;
   const format = formatFor(invocation);
   const notes = openNotes(isChange(command) && !dry_run ? surroundings.syslog_path : null);
   const found = await findDevices(invocation.devices, vg_name, process.env.LVM_BINARY);
@@ -68,6 +68,7 @@ async function run(invocation: Invocation, surroundings: Surroundings): Promise<
   const report = await runCommand(command, {
     devices: found.devices,
     dry_run,
+    asks_paths,
     teamFor: surroundings.teamFor,
     trace: invocation.debug ? (text) => tellTrace(progress, text) : null,
     watch: { progress: progress.show, interrupted: interruption },

@@ -86,6 +86,13 @@ const options = [
     "Do not ask before another host is cut off.",
     "Asked is only at a terminal, and never when lvm is what called: its own commands ask before.",
   ),
+  flag(
+    "no-paths",
+    null,
+    "Do not ask each path of a multipath map for its registration.",
+    "read and start ask for that last and show it. A path that does not answer takes 30 seconds or more. lvmlockd, which needs only " +
+      "keys and reservation, runs lvmpersist so.",
+  ),
   flag("dry-run", "n", "Look at the devices and show what would be done, without doing it."),
   {
     name: "reportformat",

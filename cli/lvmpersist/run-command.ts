@@ -24,6 +24,8 @@ export interface TeamOptions {
 
 export interface RunOptions extends TeamOptions {
   readonly dry_run: boolean;
+  /** False where nobody wants to know of each path of a map: one that is silent takes its whole timeout. */
+  readonly asks_paths: boolean;
   readonly teamFor: (options: TeamOptions) => Promise<DeviceTeam>;
   readonly watch: RunWatch;
   /**
@@ -37,7 +39,7 @@ export interface RunOptions extends TeamOptions {
 export async function runCommand(command: PersistCommand, options: RunOptions): Promise<RunReport | null> {
   const team = await options.teamFor(options);
   try {
-    const scope = scopeOf(command);
+    const scope = scopeOf(command, options.asks_paths);
     const inspections = await inspectAll(team, scope, options.watch);
     const plan = planFor(command, inspections);
     if (plan === null) return lookAt(command, team.paths, inspections);
@@ -47,20 +49,20 @@ export async function runCommand(command: PersistCommand, options: RunOptions): 
     if (!isAgreed) return null;
     const report = await carryOut(team, { plan, inspections, watch: options.watch });
     const isStart = command.kind === "start" || command.kind === "take-over";
-    return isStart ? await withPaths(team, report, command.our_key) : report;
+    return isStart && options.asks_paths ? await withPaths(team, report, command.our_key) : report;
   } finally {
     await team.close();
   }
 }
 
 /** What has to be read of a device before the command can be decided on. */
-function scopeOf(command: PersistCommand): InspectionScope {
+function scopeOf(command: PersistCommand, asks_paths: boolean): InspectionScope {
   const isReading =
     command.kind === "read" || command.kind === "read-keys" || command.kind === "read-reservation";
   // Commands that only look for a key, or take one off, need no REPORT CAPABILITIES, which old devices lack.
   const capabilities = !["check-key", "stop", "remove"].includes(command.kind);
   const scope = { capabilities, full_status: isReading };
-  return command.kind === "read" ? { ...scope, paths_with: "registered" } : scope;
+  return command.kind === "read" && asks_paths ? { ...scope, paths_with: "registered" } : scope;
 }
 
 /** null for the commands that change nothing. */

@@ -31,7 +31,7 @@ _lvmpersist() {
             return ;;
     esac
     if [[ "$current" == -* ]]; then
-        COMPREPLY=($(compgen -W '--device --vg --ourkey --removekey --key --access --prtype --ptpl -y --yes -n --dry-run --reportformat --debug -h --help -V --version' -- "$current"))
+        COMPREPLY=($(compgen -W '--device --vg --ourkey --removekey --key --access --prtype --ptpl -y --yes --no-paths -n --dry-run --reportformat --debug -h --help -V --version' -- "$current"))
         return
     fi
     case "$previous" in

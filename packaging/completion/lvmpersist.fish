@@ -9,6 +9,7 @@ complete -c lvmpersist -l access -x -a 'ex sh' -d 'Reserve for one host (ex) or 
 complete -c lvmpersist -l prtype -x -a 'WE EA WERO EARO WEAR EAAR' -d 'The reservation type on every device, instead of --access.'
 complete -c lvmpersist -l ptpl -d 'Let registrations and reservation outlive a power loss of the device.'
 complete -c lvmpersist -s y -l yes -d 'Do not ask before another host is cut off.'
+complete -c lvmpersist -l no-paths -d 'Do not ask each path of a multipath map for its registration.'
 complete -c lvmpersist -s n -l dry-run -d 'Look at the devices and show what would be done, without doing it.'
 complete -c lvmpersist -l reportformat -x -a 'basic table json json_std' -d 'How to print: the lines of lvm2\'s script, a table, or lvm\'s JSON. [table; basic in a pipe]'
 complete -c lvmpersist -l debug -d 'Tell each command to each device, its answer, and the time it took, on standard error.'

@@ -45,11 +45,12 @@ export function* persistsNow(
 /** The answer of `readNexuses` for a device with these paths. */
 export function* nexusAnswer(
   paths: readonly NexusCommands[],
-  { key }: { key: ReservationKey },
+  { key, among }: { key: ReservationKey; among?: readonly string[] },
 ): Script<PrAnswer<{ nexuses: readonly Nexus[] }>> {
-  const persists = yield* persistsNow(paths);
+  const asked = among === undefined ? paths : paths.filter(({ device }) => among.includes(device));
+  const persists = yield* persistsNow(asked);
   if (persists.kind !== "is") return persists;
   const nexuses: Nexus[] = [];
-  for (const path of paths) nexuses.push(yield* stateOf(path, key, persists.aptpl));
+  for (const path of asked) nexuses.push(yield* stateOf(path, key, persists.aptpl));
   return { kind: "done", nexuses };
 }

@@ -70,8 +70,14 @@ export interface ReservableDevice {
   readReservation(): PrAnswer<{ generation: number; reservation: Reservation | null }>;
   readCapabilities(): PrAnswer<{ capabilities: PrCapabilities }>;
   readFullStatus(): PrAnswer<{ generation: number; registrations: readonly Registration[] }>;
-  /** Each path with whether `key` is registered through it. Costs a REGISTER of the key by itself, which raises the generation. */
-  readNexuses(call: { key: ReservationKey }): PrAnswer<{ nexuses: readonly Nexus[] }>;
+  /**
+   * Each path with whether `key` is registered through it, or only those of the paths that `among` names. Costs a REGISTER of the key
+   * by itself, which raises the generation.
+   */
+  readNexuses(call: {
+    key: ReservationKey;
+    among?: readonly string[];
+  }): PrAnswer<{ nexuses: readonly Nexus[] }>;
   /**
    * Registers `key` on the paths that lack it, as long as one has it: a path that was lost and returned, or was added. On a
    * device where no path has it nothing is done, because another host removed it. `repaired` are the paths that were registered.

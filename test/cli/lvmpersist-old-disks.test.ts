@@ -18,6 +18,7 @@ async function lvmpersist(line: string, disks: readonly FakeDisk[]): Promise<Run
   const report = await runCommand(reading.invocation.command, {
     devices: paths.map((path) => ({ path, problem: null })),
     dry_run: false,
+    asks_paths: true,
     trace: null,
     agree: async () => true,
     watch: { progress: () => {}, interrupted: () => null },

@@ -506,9 +506,9 @@ describe("the program", () => {
     return lvmpersistRunner(call, deadline_ms);
   };
 
-  test("gets its words without a shell, and nothing of our surroundings", async () => {
+  test("gets its words without a shell, with the one that no paths are to be asked, and nothing of our surroundings", async () => {
     process.env.BUN_OPTIONS_OF_TEST = "secret";
-    const script = `const ok = process.argv.at(-3) === "$(id) 'x'" && process.cwd() === "/" && !process.env.BUN_OPTIONS_OF_TEST;
+    const script = `const ok = process.argv.at(-4) === "$(id) 'x'" && process.argv.at(-3) === "--no-paths" && process.cwd() === "/" && !process.env.BUN_OPTIONS_OF_TEST;
       console.log(JSON.stringify({report: [{device: [{device: ok ? "good" : JSON.stringify(process.argv), status: "ok",
       detail: "", keys: [], reservation: "none", ptpl: 0}]}]}))`;
     expect(await runnerOf(script)(["read", "$(id) 'x'"])).toMatchObject({ pvs: [{ device: "good" }] });

@@ -12,6 +12,12 @@ export type PersistAnswer =
 /** Runs lvmpersist with these words; never throws. */
 export type RunLvmpersist = (words: readonly string[]) => Promise<PersistAnswer>;
 
+/**
+ * Only keys and reservation count here. The paths of a map are not asked: one that is silent takes its whole timeout for that, and no
+ * fence would end in time.
+ */
+const REPORT_WORDS = ["--no-paths", "--reportformat", "json_std"] as const;
+
 /** What lvmpersist and the lvm that it runs may see of our surroundings. */
 function environment(): Record<string, string> {
   const { LVM_SYSTEM_DIR } = process.env;
@@ -34,7 +40,7 @@ export function lvmpersistRunner(
     const late = Promise.withResolvers<PersistAnswer>();
     let timer: Timer | undefined;
     try {
-      const run = Bun.spawn([call.program, ...call.words, ...words, "--reportformat", "json_std"], {
+      const run = Bun.spawn([call.program, ...call.words, ...words, ...REPORT_WORDS], {
         argv0: call.argv0,
         cwd: "/",
         env: environment(),

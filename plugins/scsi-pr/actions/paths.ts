@@ -20,8 +20,9 @@ export interface PathState {
 const ANY_KEY: ReservationKey = 1n;
 
 /**
- * Asks every path for one key after the other, until each is known. What a path is registered with no list tells; a REGISTER of the key
- * onto itself does, which the device takes from no other path and which changes nothing. Undefined when the paths can't be asked.
+ * Asks every path for one key, and those that do not have it for the next one, until each is known. What a path is registered with no
+ * list tells; a REGISTER of the key onto itself does, which the device takes from no other path and which changes nothing. A path that
+ * does not answer is asked once, since it takes its whole timeout each time. Undefined when the paths can't be asked.
  */
 export function* pathStates(
   { readNexuses }: Pick<ScriptedCommands, "readNexuses">,
@@ -30,14 +31,13 @@ export function* pathStates(
   const asked = distinctKeys(keys).slice(0, LIMITS.persist_path_keys);
   const states = new Map<string, PathState>();
   for (const key of asked.length === 0 ? [ANY_KEY] : asked) {
-    const read = yield* readNexuses({ key });
+    const left = [...states.values()].filter(({ state }) => state === "unregistered");
+    if (states.size > 0 && left.length === 0) break;
+    const among = left.map(({ path }) => path);
+    const read = yield* readNexuses(states.size === 0 ? { key } : { key, among });
     if (read.kind !== "done") return undefined;
-    for (const { path, state, detail } of read.nexuses) {
-      const known = states.get(path);
-      if (known === undefined || known.state === "unregistered")
-        states.set(path, { path, state, key: state === "registered" ? key : null, detail });
-    }
-    if ([...states.values()].every(({ state }) => state !== "unregistered")) break;
+    for (const { path, state, detail } of read.nexuses)
+      states.set(path, { path, state, key: state === "registered" ? key : null, detail });
   }
   return [...states.values()];
 }

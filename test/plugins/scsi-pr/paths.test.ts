@@ -16,6 +16,9 @@ const MAP = "/dev/mapper/m";
 function mapOverThreePaths() {
   const target = modelTarget();
   const lost = new Set<number>();
+  /** The path of each command, in their order. */
+  const asked: number[] = [];
+  const performed = modelPaths(target, [0, 1, 2], { lost, multipathd: modelMultipathd() });
   const paths = ["sda", "sdb", "sdc"].map((name, path) => ({
     device: `/dev/${name}`,
     commands: scsiCommands({ path, device: `${MAP} through ${name}` }),
@@ -24,14 +27,18 @@ function mapOverThreePaths() {
     path: MAP,
     transport: "multipath",
     commands: multipathCommands({ device: MAP, kernel_name: "dm-3", paths, needs_multipathd: true }),
-    performed: modelPaths(target, [0, 1, 2], { lost, multipathd: modelMultipathd() }),
+    performed: (exchange) => {
+      if (exchange.kind === "scsi") asked.push(exchange.path);
+      return performed(exchange);
+    },
     close: () => undefined,
   });
-  const run = async (command: Parameters<typeof runCommand>[0]) => {
+  const run = async (command: Parameters<typeof runCommand>[0], asks_paths = true) => {
     const report = await runCommand(command, {
       devices: [{ path: MAP, problem: null }],
       trace: null,
       dry_run: false,
+      asks_paths,
       teamFor: async () => inlineTeam([MAP], () => ({ kind: "done", device })),
       watch: { progress: () => undefined, interrupted: () => null },
       agree: async () => true,
@@ -40,7 +47,7 @@ function mapOverThreePaths() {
     return report;
   };
   const start: PersistCommand = { kind: "start", our_key: KEY, aptpl: false, typeOf: () => "WEAR" };
-  return { target, lost, run, start };
+  return { target, lost, asked, run, start };
 }
 
 describe("a read of a map", () => {
@@ -63,6 +70,34 @@ describe("a read of a map", () => {
     ]);
     expect(pathTable(report)[1]).toMatch(/^DEVICE +PATH +STATE +KEY +WHY$/);
     expect([...target.registrations.values()]).toEqual([0x2002n, KEY, KEY]);
+  });
+
+  test("asks a lost path only once, however many keys there are", async () => {
+    const { target, lost, asked, run, start } = mapOverThreePaths();
+    for (const nexus of [9, 10, 11]) target.registrations.set(nexus, 0x2000n + BigInt(nexus));
+    await run(start);
+    target.registrations.delete(1);
+    lost.add(2);
+    asked.length = 0;
+    const report = await run({ kind: "read" });
+    expect(report.devices[0]?.paths?.map(({ state }) => state)).toEqual([
+      "registered",
+      "unregistered",
+      "lost",
+    ]);
+    expect(asked.filter((path) => path === 2)).toHaveLength(1);
+  });
+
+  test("asks no path for its registration when nobody wants to know, as lvmlockd does not", async () => {
+    const { target, lost, asked, run, start } = mapOverThreePaths();
+    await run(start, false);
+    lost.add(2);
+    asked.length = 0;
+    const { generation } = target;
+    const report = await run({ kind: "read" }, false);
+    expect(report.devices[0]).toMatchObject({ problem: null, state: { keys: [KEY, KEY, KEY] } });
+    expect(report.devices[0]?.paths).toBeUndefined();
+    expect([asked.includes(2), target.generation]).toEqual([false, generation]);
   });
 
   test("tells lost paths also where nothing is registered", async () => {
