@@ -64,10 +64,9 @@ function planDevice(request: StartRequest, inspection: Inspection): DevicePlan {
   const detail = `register ${nameKey(our_key)} ${again}under the reservation ${nameReservation(reservation)}`;
   // Registering a key that is there already is no waste: it may be another nexus, say of an earlier boot, that it came through.
   const register = registerStep(request, transport);
-  const steps = admitsRegistrants(type)
-    ? [register]
-    : [register, reserveStep(our_key, type, transport === "nvme")];
-  return { kind: "go", steps, detail };
+  // Where registering alone joins the reservation, that one may have ended with another host's stop before we were registered.
+  const reserve = reserveStep(our_key, type, admitsRegistrants(type) || transport === "nvme");
+  return { kind: "go", steps: [register, reserve], detail };
 }
 
 /** Refuses a device that can't do what is asked of it; null when it can. */

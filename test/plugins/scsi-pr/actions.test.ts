@@ -35,6 +35,52 @@ describe("start", () => {
     expect(prints(disks)).toEqual(Array(4).fill("a:0x1 | WE a"));
   });
 
+  /** Host b, with the reservation of this type, unregisters in the moment before host a is registered. */
+  const leftAtOnce = async (type: "WEAR" | "WERO", is_nvme = false): Promise<FakeDisk> => {
+    const disk = fakeDisk({ is_nvme });
+    await act([disk], B, start(KEY_B, type));
+    disk.fault = ({ nexus, command }) => {
+      if (nexus !== "a" || command !== "registerAndIgnore") return null;
+      disk.fault = () => null;
+      disk.device("", ["b"]).register({ from: KEY_B, to: 0n, aptpl: false });
+      return null;
+    };
+    return disk;
+  };
+
+  test("reserves anew when the reservation that it was to join ends before it is registered", async () => {
+    for (const type of ["WEAR", "WERO"] as const) {
+      for (const is_nvme of [false, true]) {
+        const disk = await leftAtOnce(type, is_nvme);
+        expect((await act([disk], A, start(KEY_A, type))).result).toBe("done");
+        expect(disk.print()).toBe(`a:0x1000000000010001 | ${type} ${type === "WEAR" ? "all" : "a"}`);
+      }
+    }
+  });
+
+  test("is not done when the reservation that it was to join has ended and can't be made anew", async () => {
+    const disk = await leftAtOnce("WEAR");
+    const leaves = disk.fault;
+    disk.fault = (arrival) => {
+      leaves(arrival);
+      if (arrival.command === "registerAndIgnore")
+        refuseAt(disk, "reserve", { kind: "failed", detail: "no room" }, { stays: true });
+      return null;
+    };
+    const report = await act([disk], A, start(KEY_A, "WEAR"));
+    expect(report.devices[0]).toMatchObject({
+      result: "left",
+      problem: { kind: "failed", detail: "no room; it shows 1 key, no reservation" },
+    });
+  });
+
+  test("with --removekey reserves anew, too, on a device that the removed host does not have", async () => {
+    const [left, other] = [await leftAtOnce("WEAR"), fakeDisk()];
+    await act([other], C, start(KEY_C, "sh"));
+    expect((await act([left, other], A, takeOver(KEY_A, KEY_C, "sh"))).result).toBe("done");
+    expect(prints([left, other])).toEqual(Array(2).fill("a:0x1000000000010001 | WEAR all"));
+  });
+
   test("of a second host joins a shared VG, and a reservation is not taken twice on NVMe", async () => {
     const disks = [fakeDisk(), fakeDisk({ is_nvme: true })];
     await act(disks, A, start(KEY_A, "sh"));
