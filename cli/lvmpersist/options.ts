@@ -154,7 +154,7 @@ export const LVMPERSIST = defineProgram({
         "any more. A key that is registered nowhere is a mistake, exit status 5, unless lvm made it from a host_id and no " +
         "device has a key of that host_id, nor one of no host_id: then another host has removed it, and the status is 0.",
       "A device that shows the key as gone, but did not answer our command with success, is left, status 9: commands that the other " +
-        "host had sent before may not have ended there. So is one on which a key stays that is made from no host_id: it may be that host's.",
+        "host had sent before may not have ended there. So is one on which a key stays of the same host_id in another generation, or one that is made from no host_id: it may be that host's.",
     ),
     command(
       "clear",

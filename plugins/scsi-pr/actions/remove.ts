@@ -6,6 +6,7 @@ import type { DeviceState, Inspection } from "./job.ts";
 import {
   abortUnproven,
   type DevicePlan,
+  distinctKeys,
   type Inspections,
   nameKey,
   nameKeys,
@@ -36,7 +37,7 @@ export function planRemove(request: RemoveRequest, inspections: Inspections): Pl
         : [
             `the host with key ${nameKey(request.remove_key)} loses ${found} of ${inspections.length} devices: ` +
               "its commands under way are aborted, its writes fail from then on",
-            ...strangerWarnings(request, inspections),
+            ...leftWarnings(request, inspections),
           ],
     cuts_off: found > 0,
   };
@@ -68,7 +69,7 @@ function planDevice({ our_key, remove_key }: RemoveRequest, { state }: Inspectio
     }
   }
   if (!keys.includes(remove_key)) {
-    const unproven = strangersOf({ our_key, remove_key }, state);
+    const unproven = keysLeft({ our_key, remove_key }, state);
     return { kind: "nothing", detail: `${nameKey(remove_key)} is not registered`, unproven };
   }
   const { type } = reservation;
@@ -94,15 +95,38 @@ function planDevice({ our_key, remove_key }: RemoveRequest, { state }: Inspectio
 /** What is not known of a device that shows the key as gone. */
 function unprovenOf(request: RemoveRequest, after: DeviceState, answer: PrAnswer<object>): string | null {
   if (after.keys.includes(request.remove_key)) return null;
-  const doubts = [abortUnproven(request.remove_key, after, answer), strangersOf(request, after)];
+  const doubts = [abortUnproven(request.remove_key, after, answer), keysLeft(request, after)];
   const told = doubts.filter((doubt) => doubt !== null).join("; ");
   return told === "" ? null : told;
 }
 
 /**
- * Where a host is named by its host_id, a key that names none may be that host's as well: of a pr_key, or of another program on it.
- * Among hosts that all have keys of their own making nothing can be told, and the key that was named is all that is asked for.
+ * With what the removed host may write on. Where it is named by its host_id, its keys of other generations are its own as well, and a
+ * key that names no host may be: of a pr_key, or of another program on it. Among hosts that all have keys of their own making nothing
+ * can be told, and the key that was named is all that is asked for.
  */
+function keysLeft(request: RemoveRequest, state: DeviceState): string | null {
+  const told = [otherGenerations(request, state), strangersOf(request, state)].filter(
+    (text) => text !== null,
+  );
+  return told.length === 0 ? null : told.join("; ");
+}
+
+/** The keys of other generations of the removed host: it has started anew through another path, or not corrected its key everywhere. */
+function otherGenerations({ our_key, remove_key }: RemoveRequest, { keys }: DeviceState): string | null {
+  const host_id = hostOfKey(remove_key)?.host_id;
+  if (host_id === undefined) return null;
+  const others = distinctKeys(keys).filter(
+    (key) => hostOfKey(key)?.host_id === host_id && key !== remove_key && key !== our_key,
+  );
+  if (others.length === 0) return null;
+  const isOne = others.length === 1;
+  return (
+    `${nameKeys(others)} ${isOne ? "is" : "are"} registered, of the same host_id in ${isOne ? "another generation" : "other generations"}, so that the host may write on; ` +
+    `where it is to be cut off: lvmpersist remove --ourkey ${printKey(our_key)} --removekey ${printKey(others[0] ?? 0n)}`
+  );
+}
+
 function strangersOf({ our_key, remove_key }: RemoveRequest, { keys }: DeviceState): string | null {
   if (hostOfKey(remove_key) === null) return null;
   const strangers = keysOfNoHost(keys).filter((key) => key !== our_key);
@@ -114,16 +138,24 @@ function strangersOf({ our_key, remove_key }: RemoveRequest, { keys }: DeviceSta
   );
 }
 
-function strangerWarnings(request: RemoveRequest, inspections: Inspections): string[] {
-  const devices = inspections.filter(
-    (inspection) => inspection.kind === "inspected" && strangersOf(request, inspection.state) !== null,
-  );
-  return devices.length === 0
-    ? []
-    : [
-        `keys that are made from no host_id stay on ${devices.length} of ${inspections.length} devices: ` +
-          "if one of them is that host's, it writes on",
-      ];
+function leftWarnings(request: RemoveRequest, inspections: Inspections): string[] {
+  const countOf = (leftOn: typeof keysLeft): number =>
+    inspections.filter(
+      (inspection) => inspection.kind === "inspected" && leftOn(request, inspection.state) !== null,
+    ).length;
+  const [others, strangers] = [countOf(otherGenerations), countOf(strangersOf)];
+  const total = inspections.length;
+  return [
+    ...(others === 0
+      ? []
+      : [`keys of that host in other generations stay on ${others} of ${total} devices: it writes on there`]),
+    ...(strangers === 0
+      ? []
+      : [
+          `keys that are made from no host_id stay on ${strangers} of ${total} devices: ` +
+            "if one of them is that host's, it writes on",
+        ]),
+  ];
 }
 
 /**
@@ -147,6 +179,6 @@ function notFound(request: RemoveRequest, inspections: Inspections, state: Devic
     inspection.kind === "inspected" ? inspection.state.keys : [],
   );
   const nowhere = `${nameKey(request.remove_key)} is not registered on any device, so nothing was removed; registered: ${nameKeys(keys)}`;
-  const strangers = strangersOf(request, state);
-  return refused("not-found", strangers === null ? nowhere : `${nowhere}; ${strangers}`);
+  const left = keysLeft(request, state);
+  return refused("not-found", left === null ? nowhere : `${nowhere}; ${left}`);
 }

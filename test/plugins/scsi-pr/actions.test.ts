@@ -567,6 +567,32 @@ describe("remove", () => {
     expect(disks.map((disk) => disk.mayWrite("b"))).toEqual(Array(4).fill(false));
   });
 
+  test("is left on devices where the host has a key of another generation, whether the named key was there or not", async () => {
+    const disks = [...(await shared()), fakeDisk(), fakeDisk()];
+    await act(disks, A, start(KEY_A, "sh"));
+    await act(disks.slice(1, 3), { name: "b-second-port" }, start(KEY_B2, "sh"));
+    const report = await act(disks, A, remove(KEY_A, KEY_B));
+    expect(results(report)).toEqual(["done", "left", "left", "nothing"]);
+    expect(report.devices[1]?.problem).toEqual({
+      kind: "unproven",
+      detail:
+        "0x1000000000020002 (host_id 2, generation 2) is registered, of the same host_id in another generation, so that the host may write on; " +
+        "where it is to be cut off: lvmpersist remove --ourkey 0x1000000000010001 --removekey 0x1000000000020002",
+    });
+    expect(report.result).toBe("partial");
+    expect(report.plan.warnings.join()).toContain("that host in other generations stay on 2 of 4 devices");
+    const again = await act(disks, A, remove(KEY_A, KEY_B2));
+    expect([results(again), again.result]).toEqual([["nothing", "done", "done", "nothing"], "done"]);
+  });
+
+  test("of an earlier key of our own host_id is done, whose later key is the one that removes it", async () => {
+    const disks = disksOf(1);
+    await act(disks, B, start(KEY_B2, "sh"));
+    await act(disks, { name: "b-second-port" }, start(KEY_B, "sh"));
+    expect((await act(disks, B, remove(KEY_B2, KEY_B))).result).toBe("done");
+    expect(prints(disks)).toEqual(["b:0x1000000000020002 | WEAR all"]);
+  });
+
   test("changes nothing, and leaves nothing, where another device is refused", async () => {
     const disks = [...(await shared()), fakeDisk()];
     await act(disks.slice(0, 1), { name: "b-second-port" }, start(PR_KEY, "sh"));
