@@ -2,7 +2,7 @@ import { closeSync } from "node:fs";
 import { DEADLINES } from "../../core/deadlines.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { unixAddress, waitReadable } from "../native/datagram.ts";
-import { failure, failureText } from "../native/errno.ts";
+import { errnoName, failure, failureText, lastErrno } from "../native/errno.ts";
 import { libc } from "../native/libc.ts";
 import { peerCredentials } from "../native/peer-credentials.ts";
 import { stableMemory } from "../native/structs.ts";
@@ -21,6 +21,7 @@ const SOCKETS = ["/run/multipathd.socket", "@/org/kernel/linux/storage/multipath
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o2000000;
+const SOCK_NONBLOCK = 0o4000;
 const MSG_NOSIGNAL = 0x4000;
 const LENGTH_SIZE_BYTES = 8;
 
@@ -56,15 +57,23 @@ export function parseKeyReply(reply: string): { key: ReservationKey; aptpl: bool
   return parsed.kind === "key" ? { key: parsed.key, aptpl: flag !== undefined } : null;
 }
 
+/** It is there, and all connections that may wait for it are taken. */
+const FULL: MultipathdOutcome = { kind: "absent", detail: "multipathd does not take connections" };
+
 /** Sends one command to multipathd and waits for its reply, blocking the thread, within DEADLINES.multipathd_ms. */
-export function askMultipathd(command: string): MultipathdOutcome {
+export function askMultipathd(command: string, sockets: readonly string[] = SOCKETS): MultipathdOutcome {
   let absent: MultipathdOutcome = { kind: "absent", detail: "multipathd is not running" };
-  for (const name of SOCKETS) {
-    const fd = libc().socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  for (const name of sockets) {
+    // A connect that blocks waits without an end for a multipathd that hangs and takes no more connections.
+    const fd = libc().socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return { kind: "absent", detail: failureText(failure("socket")) };
     try {
       const address = unixAddress(name);
-      if (address === null || libc().connect(fd, address.bytes, address.size_bytes) !== 0) continue;
+      if (address === null) continue;
+      if (libc().connect(fd, address.bytes, address.size_bytes) !== 0) {
+        if (errnoName(lastErrno()) === "EAGAIN") absent = FULL;
+        continue;
+      }
       const peer = peerCredentials(fd);
       // Any user may listen on an abstract name that nobody has; only root's multipathd registers paths.
       if (peer.kind !== "peer" || peer.uid !== 0) {
