@@ -151,8 +151,6 @@ function registerOwn(
   if (step === "keep" || step === "correct")
     return { kind: "conflict", detail: anotherInitiator(device, key) };
   const answer = registerFrom(device, { from: 0n, to: key }, changed, warn);
-  // Also for a command whose answer was lost: undoing what was not done meets a conflict, and that is all.
-  if (mayHaveHappened(answer)) changed.registered = true;
   if (answer.kind !== "conflict") return answer;
   const read = device.readKeys();
   const listed = read.kind === "done" ? ` (registered: ${describeKeys(read.keys)})` : "";
@@ -208,14 +206,40 @@ function registerFrom(
   if (read.kind !== "done") return read;
   const { capable, active } = read;
   const answer = device.register({ ...call, aptpl: capable });
-  if (mayHaveHappened(answer) && capable !== active) changed.aptpl_before ??= active;
+  if (mayHaveHappened(answer)) noteRegister(call, changed, capable === active ? null : active);
   if (answer.kind !== "failed" || !capable) return answer;
   const again = device.register({ ...call, aptpl: false });
+  if (again.kind === "conflict") return conflictOrLostAnswer(device, call, again);
+  if (mayHaveHappened(again)) noteRegister(call, changed, null);
   if (again.kind === "done")
     warn(
       `${device.path} says that it keeps registrations through a loss of power, but does not: ${answer.detail}`,
     );
   return again;
+}
+
+/** Also for a command whose answer was lost: undoing what was not done meets a conflict, and that is all. */
+function noteRegister(
+  { from }: { from: ReservationKey },
+  changed: Changed,
+  aptpl_before: boolean | null,
+): void {
+  if (from === 0n) changed.registered = true;
+  changed.aptpl_before ??= aptpl_before;
+}
+
+/**
+ * A REGISTER that was told as failed may have been carried out all the same. Sent again it meets a conflict then, because this nexus
+ * has the key already; the key by itself tells that from a conflict that another key makes.
+ */
+function conflictOrLostAnswer(
+  device: ReservableDevice,
+  { from, to }: { from: ReservationKey; to: ReservationKey },
+  conflict: PrRefusal,
+): Done {
+  if (from === to) return conflict;
+  const known = device.register({ from: to, to, aptpl: true });
+  return known.kind === "conflict" ? conflict : known;
 }
 
 /**

@@ -311,6 +311,49 @@ describe("a start", () => {
     expect(world.disks("vg0").map((disk) => disk.write("host2"))).toEqual(["conflict", "conflict"]);
   });
 
+  test("knows a registration whose answer was lost, and gives it back when the start fails later", async () => {
+    for (const fails_later of [false, true]) {
+      const world = createWorld();
+      const [disk, other] = world.disks("vg0");
+      let sent = 0;
+      disk?.before((nexus, command) => {
+        // The first REGISTER asks whether the key is there; the second one registers it.
+        if (command !== "register" || ++sent !== 2) return undefined;
+        disk.open(nexus).register({ from: 0n, to: keyOf(1), aptpl: true });
+        return { kind: "failed", detail: "the device was reset" };
+      });
+      if (fails_later)
+        other?.before((_nexus, command) =>
+          command === "reserve" ? { kind: "gone", detail: "gone" } : undefined,
+        );
+      const a = await vgOn(world, 1);
+      const answer = await a.start();
+      expect(answer.kind).toBe(fails_later ? "refused" : "done");
+      expect(disk?.registered.has("host1")).toBe(!fails_later);
+      const logged = a.host.news.map((one) => (one.kind === "log" ? one.text : ""));
+      expect(logged.join()).not.toContain("the device was reset");
+    }
+  });
+
+  test("gives back a registration whose answer was lost when asking for it fails as well", async () => {
+    const world = createWorld();
+    const [disk] = world.disks("vg0");
+    let sent = 0;
+    disk?.before((nexus, command) => {
+      if (command !== "register") return undefined;
+      sent++;
+      if (sent === 2) {
+        const asked = sent;
+        disk.open(nexus).register({ from: 0n, to: keyOf(1), aptpl: true });
+        sent = asked;
+      }
+      // The third one meets a conflict with the second, and the fourth asks for the key.
+      return sent === 2 || sent === 4 ? { kind: "failed", detail: "the device was reset" } : undefined;
+    });
+    expect(refusal(await (await vgOn(world, 1)).start()).detail).toContain("the device was reset");
+    expect([sent > 4, disk?.registered.has("host1")]).toEqual([true, false]);
+  });
+
   test("registers without that where the device refuses it, and says so", async () => {
     const world = createWorld();
     const disk = world.disks("vg0")[0];
