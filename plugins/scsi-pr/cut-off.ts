@@ -1,5 +1,5 @@
 import type { Script } from "./exchange.ts";
-import { firstAnswer } from "./multipath-answers.ts";
+import { firstAnswer, type PathsInTurn } from "./multipath-answers.ts";
 import { type NexusCommands, stateOf } from "./nexus.ts";
 import type { PrRefusal, ReservationKey } from "./reservable.ts";
 import type { ScriptedCommands } from "./scripted-device.ts";
@@ -27,7 +27,7 @@ export interface Membership {
   readonly key: ReservationKey;
   /** Paths of which this host knows that they were registered with the key. */
   readonly earlier: readonly LookedPath[];
-  readonly all: readonly LookedPath[];
+  readonly all: PathsInTurn<LookedPath>;
   readonly aptpl: boolean;
   /** Holders of the reservation that don't tell that this host is out, beside its own key, all registrants, and nobody. */
   readonly tolerated: readonly ReservationKey[] | "any";

@@ -10,17 +10,40 @@ export interface CommandPath {
 }
 
 /**
+ * The paths of a map, and which of them answered last. One that is silent takes its whole timeout whenever it is asked, which several
+ * commands of a run would add up beyond every deadline; so the one that answered last is asked first, and a silent one once.
+ */
+export interface PathsInTurn<Path extends CommandPath> {
+  readonly paths: readonly Path[];
+  /** The only thing here that changes: `firstAnswer` notes it. */
+  readonly last: { answered: CommandPath | null };
+}
+
+export function pathsInTurn<Path extends CommandPath>(paths: readonly Path[]): PathsInTurn<Path> {
+  return { paths, last: { answered: null } };
+}
+
+/** The paths in the order in which they are to be asked. */
+export function inTurn<Path extends CommandPath>({ paths, last }: PathsInTurn<Path>): readonly Path[] {
+  const first = paths.find((path) => path === last.answered);
+  return first === undefined ? paths : [first, ...paths.filter((path) => path !== first)];
+}
+
+/**
  * Asks one path after the other until one gives an answer that speaks for the device. A path that does not answer does not, and
  * neither does one with an error of its own. For what only reads: what changes something is sent by `changeOnce`.
  */
 export function* firstAnswer<Results>(
-  paths: readonly CommandPath[],
+  map: PathsInTurn<CommandPath>,
   command: (path: CommandPath) => Script<PrAnswer<Results>>,
 ): Script<PrAnswer<Results>> {
   let refusal: PrRefusal = { kind: "gone", detail: "the map has no path" };
-  for (const path of paths) {
+  for (const path of inTurn(map)) {
     const answer = yield* command(path);
-    if (answer.kind !== "gone" && answer.kind !== "failed") return answer;
+    if (answer.kind !== "gone" && answer.kind !== "failed") {
+      map.last.answered = path;
+      return answer;
+    }
     refusal = answer;
   }
   return refusal;
@@ -33,10 +56,10 @@ export interface MapState {
 }
 
 /** Keys and reservation through whatever path answers; null when none does. */
-function* readBack(paths: readonly CommandPath[]): Script<MapState | null> {
-  const keys = yield* firstAnswer(paths, ({ commands }) => commands.readKeys());
+function* readBack(map: PathsInTurn<CommandPath>): Script<MapState | null> {
+  const keys = yield* firstAnswer(map, ({ commands }) => commands.readKeys());
   if (keys.kind !== "done") return null;
-  const held = yield* firstAnswer(paths, ({ commands }) => commands.readReservation());
+  const held = yield* firstAnswer(map, ({ commands }) => commands.readReservation());
   return held.kind === "done" ? { keys: keys.keys, reservation: held.reservation } : null;
 }
 
@@ -47,21 +70,21 @@ function* readBack(paths: readonly CommandPath[]): Script<MapState | null> {
  * their refusals; `happened` judges what it says. What can't be read stays unclear, which callers take for carried out.
  */
 export function* changeOnce(
-  paths: readonly CommandPath[],
+  map: PathsInTurn<CommandPath>,
   happened: (state: MapState) => boolean,
   command: (path: CommandPath) => Script<PrAnswer<object>>,
   { aborts = false } = {},
 ): Script<PrAnswer<object>> {
   let unclear: PrRefusal | null = null;
   let conflict: PrRefusal | null = null;
-  for (const path of paths) {
+  for (const path of inTurn(map)) {
     const answer: PrAnswer<object> = yield* command(path);
     if (answer.kind === "done") return answer;
     if (answer.kind === "conflict") conflict = answer;
     else if (answer.kind === "gone" || answer.kind === "failed") unclear ??= answer;
     else if (unclear === null) return answer;
     if (unclear === null) continue;
-    const state: MapState | null = yield* readBack(paths);
+    const state: MapState | null = yield* readBack(map);
     if (state === null) return unclear;
     if (happened(state)) return aborts ? abortUnknown(unclear) : { kind: "done" };
   }

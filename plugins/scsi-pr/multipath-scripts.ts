@@ -1,7 +1,14 @@
 import { addPaths, type Membership } from "./cut-off.ts";
 import type { Script } from "./exchange.ts";
 import { printKey } from "./keys.ts";
-import { changeOnce, firstAnswer, type MapState } from "./multipath-answers.ts";
+import {
+  changeOnce,
+  firstAnswer,
+  inTurn,
+  type MapState,
+  type PathsInTurn,
+  pathsInTurn,
+} from "./multipath-answers.ts";
 import { announceKey, beginStatus, forgetKey, keyOfMultipathd, restoreKey } from "./multipath-key.ts";
 import { unregisterEach, unregisterWithLost } from "./multipath-lost-paths.ts";
 import { type NexusCommands, nexusAnswer } from "./nexus.ts";
@@ -25,13 +32,18 @@ export interface MultipathMap {
   readonly needs_multipathd: boolean;
 }
 
+/** A map for as long as it is open. */
+interface OpenMap extends MultipathMap, PathsInTurn<MultipathPath> {
+  readonly paths: readonly MultipathPath[];
+}
+
 /**
  * Registers every path that answers. A path that does not is left to multipathd, or to `repairNexuses`, when it returns. A
  * conflict on some paths while others took the key means that they had been registered differently (a path that returned),
  * and they get the key regardless, as long as nobody cuts this host off meanwhile.
  */
 function* registerPaths(
-  map: MultipathMap,
+  map: OpenMap,
   { from, to, aptpl }: { from: ReservationKey; to: ReservationKey; aptpl: boolean },
   command: (path: MultipathPath) => Script<PrAnswer<object>>,
 ): Script<PrAnswer<object>> {
@@ -61,7 +73,7 @@ function* registerPaths(
     const why = refusal ?? (conflicting.length > 0 ? conflict : (lost ?? noPath(map)));
     return { ...why, detail: `${why.detail}${restored}` };
   }
-  const membership = { key: to, earlier: registered, all: map.paths, aptpl, tolerated };
+  const membership = { key: to, earlier: registered, all: map, aptpl, tolerated };
   const added = yield* addPaths(map.device, conflicting, membership);
   if (added.kind === "out") yield* forgetKey(map);
   if (added.kind !== "added") return added.refusal;
@@ -81,21 +93,21 @@ function* registerPaths(
  * registers before it preempts the holder.
  */
 function* toleratedHolders(
-  map: MultipathMap,
+  map: OpenMap,
   from: ReservationKey,
   to: ReservationKey,
 ): Script<readonly ReservationKey[]> {
-  const held = yield* firstAnswer(map.paths, ({ commands }) => commands.readReservation());
+  const held = yield* firstAnswer(map, ({ commands }) => commands.readReservation());
   const holder = held.kind === "done" ? (held.reservation?.key ?? 0n) : 0n;
   return holder === to ? [from] : [from, holder];
 }
 
 /** A host that was cut off is not brought back by multipathd either, when a path of its returns. */
 function* repair(
-  map: MultipathMap,
+  map: OpenMap,
   call: { key: ReservationKey },
 ): Script<PrAnswer<{ nexuses: readonly Nexus[]; repaired: readonly string[] }>> {
-  const repaired = yield* repairAnswer(map.device, map.paths, call);
+  const repaired = yield* repairAnswer(map.device, map, call);
   if (repaired.kind === "conflict") yield* forgetKey(map);
   return repaired;
 }
@@ -110,11 +122,11 @@ function noPath({ device }: MultipathMap): PrRefusal {
  * host that has the same one, so it is sent only where that can't be, and not at all with `lost_paths` "keep".
  */
 function* unregister(
-  map: MultipathMap,
+  map: OpenMap,
   key: ReservationKey,
   lost_paths: "remove" | "keep",
 ): Script<PrAnswer<object>> {
-  const found = yield* nexusAnswer(map.paths, { key });
+  const found = yield* nexusAnswer(map.paths, { key }, inTurn(map));
   if (found.kind !== "done") return found;
   const registered = map.paths.filter((_, index) => found.nexuses[index]?.state === "registered");
   const [first] = registered;
@@ -134,7 +146,7 @@ function* unregister(
 }
 
 /** Unregisters whatever key each path has. */
-function* unregisterAny(map: MultipathMap): Script<PrAnswer<object>> {
+function* unregisterAny(map: OpenMap): Script<PrAnswer<object>> {
   yield* forgetKey(map);
   let answered = false;
   for (const path of map.paths) {
@@ -145,7 +157,7 @@ function* unregisterAny(map: MultipathMap): Script<PrAnswer<object>> {
   return answered ? { kind: "done" } : noPath(map);
 }
 
-function onePathOnly(map: MultipathMap, command: string, type: ReservationType): PrRefusal | null {
+function onePathOnly(map: OpenMap, command: string, type: ReservationType): PrRefusal | null {
   if (!map.needs_multipathd || map.paths.length < 2 || !heldByOneNexusAlone(type)) return null;
   const instead = type === "WE" ? "WEAR" : "EAAR";
   const detail = `${map.device}: ${command}: with ${type} only one of the map's ${map.paths.length} paths could be written through; use ${instead}`;
@@ -154,12 +166,12 @@ function onePathOnly(map: MultipathMap, command: string, type: ReservationType):
 
 /** Every path may be the holder, so each is asked to release; one that is not the holder says yes and does nothing. */
 function* release(
-  map: MultipathMap,
+  map: OpenMap,
   call: { key: ReservationKey; type: ReservationType },
 ): Script<PrAnswer<object>> {
   if (heldByAllRegistrants(call.type) || !map.needs_multipathd) {
     return yield* changeOnce(
-      map.paths,
+      map,
       ({ reservation }) => reservation === null,
       ({ commands }) => commands.release(call),
     );
@@ -172,7 +184,7 @@ function* release(
     if (released.kind === "failed") return released;
   }
   if (released.kind !== "done") return released;
-  const left = yield* firstAnswer(map.paths, ({ commands }) => commands.readReservation());
+  const left = yield* firstAnswer(map, ({ commands }) => commands.readReservation());
   if (left.kind !== "done" || left.reservation?.key !== call.key) return released;
   const detail = `${map.device}: RELEASE: the path that holds the reservation is lost; unregister the key instead`;
   return { kind: "failed", detail };
@@ -187,7 +199,7 @@ function isHeld(
 }
 
 function* preempt(
-  map: MultipathMap,
+  map: OpenMap,
   call: { key: ReservationKey; remove: ReservationKey; type: ReservationType; abort: boolean },
 ): Script<PrAnswer<object>> {
   const command = call.abort ? "PREEMPT AND ABORT" : "PREEMPT";
@@ -195,13 +207,13 @@ function* preempt(
     const detail = `${map.device}: ${command}: our own key would go from every path but one`;
     return { kind: "unsupported", detail };
   }
-  const held = yield* firstAnswer(map.paths, ({ commands }) => commands.readReservation());
+  const held = yield* firstAnswer(map, ({ commands }) => commands.readReservation());
   // Only taking the reservation over makes us its holder; removing a mere registration leaves it where it is.
   const taken = held.kind === "done" && held.reservation?.key === call.remove;
   const refused = taken ? onePathOnly(map, command, call.type) : null;
   if (refused !== null) return refused;
   return yield* changeOnce(
-    map.paths,
+    map,
     (state) =>
       state.keys.includes(call.key) &&
       (call.key === call.remove || !state.keys.includes(call.remove)) &&
@@ -212,14 +224,14 @@ function* preempt(
 }
 
 /** The commands of a multipath map: registrations on every path, everything else through one that is registered. */
-export function multipathCommands(map: MultipathMap): ScriptedCommands {
-  const { paths } = map;
+export function multipathCommands(closed: MultipathMap): ScriptedCommands {
+  const map: OpenMap = { ...closed, ...pathsInTurn(closed.paths) };
   return {
-    readKeys: () => firstAnswer(paths, ({ commands }) => commands.readKeys()),
-    readReservation: () => firstAnswer(paths, ({ commands }) => commands.readReservation()),
-    readCapabilities: () => firstAnswer(paths, ({ commands }) => commands.readCapabilities()),
-    readFullStatus: () => firstAnswer(paths, ({ commands }) => commands.readFullStatus()),
-    readNexuses: (call) => nexusAnswer(paths, call),
+    readKeys: () => firstAnswer(map, ({ commands }) => commands.readKeys()),
+    readReservation: () => firstAnswer(map, ({ commands }) => commands.readReservation()),
+    readCapabilities: () => firstAnswer(map, ({ commands }) => commands.readCapabilities()),
+    readFullStatus: () => firstAnswer(map, ({ commands }) => commands.readFullStatus()),
+    readNexuses: (call) => nexusAnswer(map.paths, call, inTurn(map)),
     repairNexuses: (call) => repair(map, call),
     register: ({ from, to, aptpl, lost_paths = "remove" }) =>
       to === 0n
@@ -235,7 +247,7 @@ export function multipathCommands(map: MultipathMap): ScriptedCommands {
       const refused = onePathOnly(map, "RESERVE", call.type);
       if (refused !== null) return refused;
       return yield* changeOnce(
-        paths,
+        map,
         (state) => isHeld(state, call),
         ({ commands }) => commands.reserve(call),
       );
@@ -243,7 +255,7 @@ export function multipathCommands(map: MultipathMap): ScriptedCommands {
     release: (call) => release(map, call),
     *clear(call) {
       const cleared = yield* changeOnce(
-        paths,
+        map,
         ({ keys }) => !keys.includes(call.key),
         ({ commands }) => commands.clear(call),
       );

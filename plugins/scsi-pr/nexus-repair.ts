@@ -1,5 +1,6 @@
 import { addPaths, type LookedPath } from "./cut-off.ts";
 import type { Script } from "./exchange.ts";
+import { inTurn, type PathsInTurn } from "./multipath-answers.ts";
 import { nexusAnswer, persistsNow } from "./nexus.ts";
 import type { Nexus, PrAnswer, ReservationKey } from "./reservable.ts";
 
@@ -10,10 +11,11 @@ import type { Nexus, PrAnswer, ReservationKey } from "./reservable.ts";
  */
 export function* repairAnswer(
   device: string,
-  paths: readonly LookedPath[],
+  map: PathsInTurn<LookedPath>,
   { key }: { key: ReservationKey },
 ): Script<PrAnswer<{ nexuses: readonly Nexus[]; repaired: readonly string[] }>> {
-  const found = yield* nexusAnswer(paths, { key });
+  const { paths } = map;
+  const found = yield* nexusAnswer(paths, { key }, inTurn(map));
   if (found.kind !== "done") return found;
   const inState = (wanted: Nexus["state"]): LookedPath[] =>
     paths.filter((_, index) => found.nexuses[index]?.state === wanted);
@@ -23,7 +25,7 @@ export function* repairAnswer(
   const persists = yield* persistsNow(earlier);
   if (persists.kind !== "is") return persists;
   const { aptpl } = persists;
-  const added = yield* addPaths(device, lacking, { key, earlier, all: paths, aptpl, tolerated: [] });
+  const added = yield* addPaths(device, lacking, { key, earlier, all: map, aptpl, tolerated: [] });
   if (added.kind !== "added") return added.refusal;
   const answers = new Map(added.answers.map(({ path, answer }) => [path, answer]));
   const nexuses = found.nexuses.map((nexus, index): Nexus => {

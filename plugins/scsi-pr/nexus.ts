@@ -42,13 +42,17 @@ export function* persistsNow(
   return refusal;
 }
 
-/** The answer of `readNexuses` for a device with these paths. */
+/**
+ * The answer of `readNexuses` for a device with these paths. `in_turn` are the same paths in the order in which one of them is asked
+ * what speaks for the device.
+ */
 export function* nexusAnswer(
   paths: readonly NexusCommands[],
   { key, among }: { key: ReservationKey; among?: readonly string[] },
+  in_turn: readonly NexusCommands[] = paths,
 ): Script<PrAnswer<{ nexuses: readonly Nexus[] }>> {
   const asked = among === undefined ? paths : paths.filter(({ device }) => among.includes(device));
-  const persists = yield* persistsNow(asked);
+  const persists = yield* persistsNow(in_turn.filter((path) => asked.includes(path)));
   if (persists.kind !== "is") return persists;
   const nexuses: Nexus[] = [];
   for (const path of asked) nexuses.push(yield* stateOf(path, key, persists.aptpl));

@@ -1,6 +1,7 @@
 import { DEADLINES } from "../../core/deadlines.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { ask, type NvmeOutcome, type Script } from "./exchange.ts";
+import { pathsInTurn } from "./multipath-answers.ts";
 import { nexusAnswer } from "./nexus.ts";
 import { repairAnswer } from "./nexus-repair.ts";
 import { oneForEachHost, parseReport, parseReservationCapabilities, type Report } from "./nvme-answers.ts";
@@ -195,7 +196,8 @@ export function nvmeCommands(nexus: NvmePath): ScriptedCommands {
       return { kind: "done", generation: read.generation, registrations: read.registrations };
     },
     readNexuses: (call) => nexusAnswer([{ device: nexus.device, commands }], call),
-    repairNexuses: (call) => repairAnswer(nexus.device, [{ device: nexus.device, commands }], call),
+    repairNexuses: (call) =>
+      repairAnswer(nexus.device, pathsInTurn([{ device: nexus.device, commands }]), call),
     register: (call) => register(nexus, call),
     registerAndIgnore: ({ to, aptpl }) => (to === 0n ? unregisterAny(nexus) : registerAny(nexus, to, aptpl)),
     reserve: ({ key, type }) =>

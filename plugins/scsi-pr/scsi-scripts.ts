@@ -1,6 +1,7 @@
 import { DEADLINES } from "../../core/deadlines.ts";
 import { LIMITS } from "../../core/limits.ts";
 import { ask, type FailedOutcome, type Script, type ScsiExchange, type ScsiOutcome } from "./exchange.ts";
+import { pathsInTurn } from "./multipath-answers.ts";
 import { nexusAnswer } from "./nexus.ts";
 import { repairAnswer } from "./nexus-repair.ts";
 import type { PrAnswer, PrRefusal, ReservationKey } from "./reservable.ts";
@@ -157,7 +158,8 @@ export function scsiCommands(nexus: ScsiPath): ScriptedCommands {
         registrations,
       })),
     readNexuses: (call) => nexusAnswer([{ device: nexus.device, commands }], call),
-    repairNexuses: (call) => repairAnswer(nexus.device, [{ device: nexus.device, commands }], call),
+    repairNexuses: (call) =>
+      repairAnswer(nexus.device, pathsInTurn([{ device: nexus.device, commands }]), call),
     *register({ from, to, aptpl }) {
       const kept = to === 0n ? yield* activeAptpl(commands) : aptpl;
       return yield* write(nexus, registration(from, to, kept, false));

@@ -18,8 +18,14 @@ function mapOverTwoPaths() {
     device,
     commands: scsiCommands({ path, device: `/dev/mapper/m through ${device}` }),
   }));
-  const deviceWith = (daemon: typeof multipathd | null): ReservableDevice =>
-    syncDevice({
+  /** The path of each command, in their order. */
+  const asked: number[] = [];
+  const deviceWith = (daemon: typeof multipathd | null): ReservableDevice => {
+    const performed = modelPaths(target, [1, 2], {
+      lost,
+      ...(daemon === null ? {} : { multipathd: daemon }),
+    });
+    return syncDevice({
       path: "/dev/mapper/m",
       transport: "multipath",
       commands: multipathCommands({
@@ -28,9 +34,13 @@ function mapOverTwoPaths() {
         paths,
         needs_multipathd: true,
       }),
-      performed: modelPaths(target, [1, 2], { lost, ...(daemon === null ? {} : { multipathd: daemon }) }),
+      performed: (exchange) => {
+        if (exchange.kind === "scsi") asked.push(exchange.path);
+        return performed(exchange);
+      },
       close: () => undefined,
     });
+  };
   const b = syncDevice({
     path: "/dev/sdx",
     transport: "scsi",
@@ -38,7 +48,15 @@ function mapOverTwoPaths() {
     performed: modelPaths(target, [9]),
     close: () => undefined,
   });
-  return { target, multipathd, lost, map: deviceWith(multipathd), withoutMultipathd: deviceWith(null), b };
+  return {
+    target,
+    multipathd,
+    lost,
+    asked,
+    map: deviceWith(multipathd),
+    withoutMultipathd: deviceWith(null),
+    b,
+  };
 }
 
 function states(device: ReservableDevice): string[] {
@@ -325,5 +343,34 @@ describe("multipathd's socket", () => {
     expect(parseKeyReply("0x1001:aptpl")).toEqual({ key: 0x1001n, aptpl: true });
     expect(parseKeyReply("none")).toBeNull();
     expect(parseKeyReply("fail")).toBeNull();
+  });
+});
+
+describe("a map whose first path is silent", () => {
+  test("asks that path once and begins with the one that answered from then on, also with what cuts another host off", () => {
+    const { map, b, target, lost, asked } = mapOverTwoPaths();
+    map.registerAndIgnore({ to: KEY, aptpl: false });
+    map.reserve({ key: KEY, type: "WEAR" });
+    b.registerAndIgnore({ to: 0x2002n, aptpl: false });
+    lost.add(1);
+    asked.length = 0;
+    for (const read of ["readKeys", "readReservation", "readCapabilities"] as const)
+      expect(map[read]().kind).toBe("done");
+    expect(map.preempt({ key: KEY, remove: 0x2002n, type: "WEAR", abort: true })).toEqual({ kind: "done" });
+    expect([...target.registrations.values()]).toEqual([KEY, KEY]);
+    expect(asked).toEqual([0, 1, 1, 1, 1, 1]);
+    asked.length = 0;
+    expect(states(map)).toEqual(["lost", "registered"]);
+    expect(asked).toEqual([1, 0, 1]);
+  });
+
+  test("is asked through another path again when the one that answered is lost", () => {
+    const { map, lost } = mapOverTwoPaths();
+    map.registerAndIgnore({ to: KEY, aptpl: false });
+    lost.add(1);
+    expect(map.readKeys().kind).toBe("done");
+    lost.delete(1);
+    lost.add(2);
+    expect(map.readKeys()).toMatchObject({ kind: "done", keys: [KEY, KEY] });
   });
 });
