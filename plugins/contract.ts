@@ -217,7 +217,7 @@ export interface ConvertCall {
   readonly r_version: number;
 }
 
-/** Releasing a lock that is not held is done, not refused: what was wanted is true, and the core may ask twice. */
+/** Releasing a lock that is not held is done, not refused: what was wanted is true, and it may be asked for twice. */
 export interface UnlockCall {
   readonly resource: ResourceRef;
   readonly from: HeldMode;

@@ -9,6 +9,7 @@ import type { FromWorker, ToWorker } from "./messages.ts";
 import { checkNews } from "./news.ts";
 import type { PluginSource } from "./registry.ts";
 import { workerErrorSentence } from "./sentences.ts";
+import { releaseOfUnanswered } from "./unanswered.ts";
 
 /**
  * The worker's module. In a compiled executable all of the daemon is one module, so nothing lies beside it; the worker is
@@ -137,7 +138,10 @@ function send(worker: Worker, message: ToWorker): void {
 function runNext(thread: Thread): void {
   if (thread.running !== null) return;
   const call = thread.queue.take();
-  if (call === undefined) return;
+  if (call !== undefined) run(thread, call);
+}
+
+function run(thread: Thread, call: WorkerCall): void {
   thread.running = call;
   thread.running_since_ms = performance.now();
   const { call_id, key, method, args } = call;
@@ -240,6 +244,7 @@ function died(thread: Thread, worker: Worker): void {
   if (thread.answered) {
     const mustRejoin = [...thread.lockspaces.values()].some(({ joined }) => joined);
     if (mustRejoin) thread.worker = start(thread);
+    releaseUnanswered(thread, call);
     runNext(thread);
     call?.later(call.call_id, failed);
   } else {
@@ -249,6 +254,13 @@ function died(thread: Thread, worker: Worker): void {
     refuseWaiting(thread, failed);
   }
   thread.freed();
+}
+
+/** The release comes before all that waits, and before whatever the refusal of the call brings. */
+function releaseUnanswered(thread: Thread, call: WorkerCall | null): void {
+  if (call === null || call.key === null || !thread.lockspaces.get(call.key)?.joined) return;
+  const release = releaseOfUnanswered(call, thread.options);
+  if (release !== null) run(thread, release);
 }
 
 const ENDING: Refused = Object.freeze(refuse("EMANAGER", "lvmlockd is ending"));

@@ -41,8 +41,8 @@ export function identity(key: number, more: Partial<LockspaceIdentity> = {}): Lo
   };
 }
 
-export const lockArgs = (name: string): object => ({
-  resource: { kind: "lv", name, lv_lock_args: "" },
+export const lockArgs = (name: string, kind: "gl" | "vg" | "lv" = "lv"): object => ({
+  resource: { kind, name, lv_lock_args: "" },
   mode: "ex",
   adopt: "no",
   repair: false,

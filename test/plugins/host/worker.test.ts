@@ -191,6 +191,31 @@ describe("a worker that dies", () => {
     });
   }
 
+  for (const kind of ["gl", "vg"] as const)
+    test(`in the lock call of a ${kind}, which it may have granted, has that released before anything else is called`, async () => {
+      const host = await worker();
+      await host.on(1, "join", JOIN);
+      const died = host.on(1, "lock", lockArgs("die", kind));
+      const waiting = host.lock(1, "news=lvm_x");
+      expect(detailOf(await died)).toStartWith("ELMERR");
+      await waiting;
+      const resource = { kind, name: "die", lv_lock_args: "" };
+      const release = { resource, from: "ex", r_version: 0, free_vg: false };
+      expect(host.logged.slice(1, 3)).toEqual([
+        `info: scripted-worker: unlock ${JSON.stringify(release)}`,
+        "info: scripted-worker: a line",
+      ]);
+    });
+
+  test("in the lock call of an LV, or of what was to be adopted, leaves that as it is", async () => {
+    const host = await worker();
+    await host.on(1, "join", JOIN);
+    await host.lock(1, "die");
+    await host.on(1, "lock", { ...lockArgs("die", "vg"), adopt: "if-orphan" });
+    await host.lock(1, "now");
+    expect(host.logged.filter((line) => line.includes("unlock"))).toEqual([]);
+  });
+
   test("does not touch the lockspaces of other workers", async () => {
     const host = await worker();
     const other = instanceOf(await host.lock(2, "now"));
