@@ -7,7 +7,7 @@ import {
   type Refused,
   refuse,
 } from "../contract.ts";
-import type { OpenerResult } from "./client.ts";
+import type { LockspaceHandlePointer, OpenerResult } from "./client.ts";
 import { refuseCondition } from "./condition.ts";
 import { ERRNO } from "./flags.ts";
 import type { LockspaceState } from "./lockspace-state.ts";
@@ -17,7 +17,7 @@ import { refuseErrno, whatIsMissing } from "./refusals.ts";
 import { collectLate } from "./requests.ts";
 import { startWatch } from "./watch.ts";
 
-/** What a worker that takes a lockspace over from one that died is told: it was joined. */
+/** What a worker that takes a lockspace over from one that died is told: it was joined, and what is locked there is this daemon's. */
 export const JOINED = "joined";
 
 export type JoinAnswer = Answer<{ generation: number; global_lock: GlobalLockState }>;
@@ -77,11 +77,28 @@ function joined(state: LockspaceState, { handle, errno }: OpenerResult, inherite
   state.has_block_bug = hasBlockBug(state);
   state.held.clear();
   state.late.clear();
-  state.first = inherited && !state.taken_over ? () => dropCommandLocks(state, handle) : null;
+  dropFirst(state, handle);
   if (tools.kernel.lockspace(lockspace_name) === "running") collectLate(state, handle);
-  tools.context.news({ kind: "keep", lockspace_name, text: JOINED });
   startWatch(state);
   return { kind: "done", generation: 0, global_lock: "not-here" };
+}
+
+/**
+ * Has the locks of commands that died with an earlier lvmlockd dropped as soon as the lockspace runs. A worker that takes over before
+ * that is not told that it was joined, because it has to drop them in place of this one; nothing has been locked until then.
+ */
+function dropFirst(state: LockspaceState, handle: LockspaceHandlePointer): void {
+  const { tools, identity, inherited, taken_over } = state;
+  const keep = (): void =>
+    tools.context.news({ kind: "keep", lockspace_name: identity.lockspace_name, text: JOINED });
+  const isClean = !inherited || taken_over;
+  if (isClean) keep();
+  state.first = isClean
+    ? null
+    : () => {
+        dropCommandLocks(state, handle);
+        keep();
+      };
 }
 
 /** Version 6.0.1 of the kernel's interface, or one that does not tell, see `lock.ts`. */

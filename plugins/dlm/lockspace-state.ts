@@ -44,7 +44,7 @@ export interface LockspaceState {
   handle: LockspaceHandlePointer | null;
   /** The lockspace was there before this daemon, so that an earlier one may have left orphans. */
   inherited: boolean;
-  /** It was joined by a worker of this daemon that has died: the commands whose locks are orphans now go on. */
+  /** It was in use by a worker of this daemon that has died: the commands whose locks are orphans now go on. */
   taken_over: boolean;
   /** The kernel's value block of a conversion from null to exclusive is stale, see `lock.ts`. */
   has_block_bug: boolean;

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { JOINED } from "../../../plugins/dlm/join.ts";
 import { look, stopWatch } from "../../../plugins/dlm/watch.ts";
-import { fakeCluster } from "./fake-dlm.ts";
+import { type FakeCluster, fakeCluster } from "./fake-dlm.ts";
 import { type Joined, joined, LV, open, VG } from "./joined.ts";
 
 /** A worker that dies behind what is done in it, the one that has its place, and another node. */
@@ -19,6 +19,16 @@ async function afterDeath(inFirst: (first: Joined) => unknown) {
   next.node.sent.length = 0;
   next.node.news.length = 0;
   return { cluster, next, other };
+}
+
+/** The worker that has the place of one that died, told what that one has left to be told. */
+async function takeOver(cluster: FakeCluster, { node }: Joined): Promise<Joined> {
+  const kept = node.news.findLast((news) => news.kind === "keep")?.text ?? "";
+  const next = open(cluster);
+  await next.handle.prepare({ repair: false, kept });
+  await next.handle.join({ adopt: "if-orphan", nodelay: false, repair: false });
+  stopWatch(next.state);
+  return next;
 }
 
 /** The lockspace goes on, and is looked at as often as a release may need. */
@@ -109,4 +119,37 @@ test("the same while the lockspace is stopped", async () => {
   await next.unlock(LV, "sh");
   await goesOn(next);
   expect(await other.lock(LV, "ex")).toMatchObject({ kind: "done" });
+});
+
+test("a worker that dies before it could drop the locks of an earlier lvmlockd's commands leaves that to the next", async () => {
+  const cluster = fakeCluster();
+  const earlier = await joined(cluster);
+  const other = await joined(cluster, 2);
+  await earlier.lock(VG, "ex");
+  earlier.node.die();
+  const first = open(cluster);
+  first.node.state = "stopped";
+  await first.handle.join({ adopt: "if-orphan", nodelay: false, repair: false });
+  stopWatch(first.state);
+  first.node.die();
+  const next = await takeOver(cluster, first);
+  await goesOn(next);
+  expect(await other.lock(VG, "ex")).toMatchObject({ kind: "done" });
+});
+
+test("the one that has dropped them tells so, and the next goes on with the locks of commands that run now", async () => {
+  const cluster = fakeCluster();
+  const earlier = await joined(cluster);
+  const other = await joined(cluster, 2);
+  earlier.node.die();
+  const first = open(cluster);
+  first.node.state = "stopped";
+  await first.handle.join({ adopt: "if-orphan", nodelay: false, repair: false });
+  stopWatch(first.state);
+  first.node.state = "running";
+  await first.lock(VG, "ex");
+  first.node.die();
+  const next = await takeOver(cluster, first);
+  await goesOn(next);
+  expect(await other.lock(VG, "ex")).toMatchObject({ code: "EAGAIN" });
 });
