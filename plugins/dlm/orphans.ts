@@ -149,11 +149,24 @@ export function dropCommandLocks(state: LockspaceState, handle: LockspaceHandleP
     if (errno !== 0) warn(state, `the orphans of the global lock can't be purged (errno ${errno})`);
     return;
   }
+  const release = dropVgLock(state, handle);
+  if (release !== null) state.late.set(VG_LOCK, release);
+}
+
+/** Takes one orphan of the VG lock over; null when there is none. Of shared ones there may be several, each is released by itself. */
+function dropVgLock(state: LockspaceState, handle: LockspaceHandlePointer): Late | null {
+  const { client } = state.tools;
   const ticket = client.ticket();
-  if (adoptEither(client, handle, ticket, VG_LOCK, "ex") !== 0) return;
-  const release = lateRelease(state, handle, VG_RESOURCE, () => ticket.lkid(), null);
-  state.late.set(VG_LOCK, release);
+  if (adoptEither(client, handle, ticket, VG_LOCK, "ex") !== 0) return null;
   warn(state, "the VG lock of a command that had it when lvmlockd died is released");
+  const release = lateRelease(state, handle, VG_RESOURCE, () => ticket.lkid(), null);
+  return {
+    ...release,
+    finish(done) {
+      release.finish(done);
+      return dropVgLock(state, handle);
+    },
+  };
 }
 
 const VG_LOCK = "VGLK";

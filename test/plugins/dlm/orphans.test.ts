@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { LKM } from "../../../plugins/dlm/flags.ts";
 import { JOINED } from "../../../plugins/dlm/join.ts";
-import { look } from "../../../plugins/dlm/watch.ts";
+import { look, stopWatch } from "../../../plugins/dlm/watch.ts";
 import { fakeCluster } from "./fake-dlm.ts";
 import { joined, LV, open, VG } from "./joined.ts";
 
@@ -45,6 +45,24 @@ test("so is the shared one of a command that was reading", async () => {
   expect(await other.lock(VG, "ex")).toMatchObject({ code: "EAGAIN" });
   const next = await joined(cluster);
   for (let times = 0; times < 2; times++) await look(next.state);
+  expect(await other.lock(VG, "ex")).toMatchObject({ kind: "done" });
+});
+
+test("of several shared ones each is released", async () => {
+  const cluster = fakeCluster();
+  const other = await joined(cluster, 2);
+  for (let times = 0; times < 3; times++) {
+    // A worker that was told that it was joined leaves what it finds, and a dead one's lock does not keep it from a shared one.
+    const one = open(cluster);
+    await one.handle.prepare({ repair: false, kept: JOINED });
+    await one.handle.join({ adopt: "if-orphan", nodelay: false, repair: false });
+    stopWatch(one.state);
+    expect(await one.lock(VG, "sh")).toMatchObject({ kind: "done" });
+    one.node.die();
+  }
+  const next = await joined(cluster);
+  for (let times = 0; times < 4; times++) await look(next.state);
+  expect(next.state.late.size).toBe(0);
   expect(await other.lock(VG, "ex")).toMatchObject({ kind: "done" });
 });
 
