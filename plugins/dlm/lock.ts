@@ -6,7 +6,7 @@ import {
   type ResourceRef,
   refuse,
 } from "../contract.ts";
-import type { LockspaceHandlePointer, Ticket } from "./client.ts";
+import type { LockRequest, LockspaceHandlePointer, Ticket } from "./client.ts";
 import { ERRNO, LKF, STATUS } from "./flags.ts";
 import type { HeldLock, Late, LockspaceState } from "./lockspace-state.ts";
 import { dlmMode, KEPT, refuseHeld } from "./modes.ts";
@@ -55,23 +55,32 @@ async function take(
 ): Promise<Locked> {
   const { resource } = call;
   const { client } = state.tools;
-  const lkid = state.held.get(resource.name)?.lkid ?? 0;
   const queue_ms = resource.kind === "lv" || state.has_block_bug ? 0 : call.patience_ms;
-  const flags =
-    (queue_ms === 0 ? LKF.NOQUEUE : 0) |
-    (lkid === 0 ? 0 : LKF.CONVERT) |
-    (resource.kind === "lv" ? 0 : LKF.VALBLK) |
-    KEPT;
   const ticket = client.ticket();
-  const request = { lkid, mode: dlmMode(mode), flags, name: resource.name };
   const outcome = await carryOut(state, handle, {
     name: resource.name,
     ticket,
-    send: (ls) => client.lock(ls, ticket, request),
+    send: (ls) => client.lock(ls, ticket, lockRequest(state, resource, mode, queue_ms)),
     late: (late) => grantedLate(state, handle, resource, late),
     queue_ms,
   });
   return answer(state, handle, call, mode, outcome);
+}
+
+/** Made when it is sent, because a release that comes to its end just before that leaves a null lock, or none. */
+function lockRequest(
+  { held }: LockspaceState,
+  { kind, name }: ResourceRef,
+  mode: HeldMode,
+  queue_ms: number,
+): LockRequest {
+  const lkid = held.get(name)?.lkid ?? 0;
+  const flags =
+    (queue_ms === 0 ? LKF.NOQUEUE : 0) |
+    (lkid === 0 ? 0 : LKF.CONVERT) |
+    (kind === "lv" ? 0 : LKF.VALBLK) |
+    KEPT;
+  return { lkid, mode: dlmMode(mode), flags, name };
 }
 
 async function answer(

@@ -106,6 +106,8 @@ export async function unlock(
     // A conversion that was given up has to come to its end first.
     const finish = (ticket: Ticket): Late => {
       underWay.finish(ticket);
+      // A conversion that has come through has just put it there again.
+      state.held.delete(name);
       return release;
     };
     state.held.delete(name);

@@ -99,6 +99,38 @@ test("a lock that is released while its conversion is under way is released afte
   expect(state.late.size).toBe(0);
 });
 
+test("one that is released after a conversion that was told as done is had as a new lock afterwards", async () => {
+  const { node, state, lock, unlock, handle } = await joined();
+  await lock(LV, "ex");
+  node.silent = true;
+  node.asleep = () => {
+    node.state = "stopped";
+    node.wait_condition = WAIT.FENCING;
+  };
+  const convert = { resource: LV, from: "ex", mode: "sh", r_version: 0 } as const;
+  expect(await handle.convert(convert)).toMatchObject({ kind: "done" });
+  node.asleep = () => {};
+  expect(await unlock(LV, "sh")).toMatchObject({ kind: "done" });
+  Object.assign(node, { silent: false, state: "running", wait_condition: 0 });
+  await look(state);
+  expect(state.held.has(LV.name)).toBe(false);
+  node.sent.length = 0;
+  expect(await lock(LV, "ex")).toMatchObject({ kind: "done" });
+  // The release is sent first, and the lock is no conversion of what that has released.
+  expect(node.sent).toEqual(["unlock 1", "uuid mode 5 flags 81"]);
+});
+
+test("a VG lock whose release comes to its end just before the next request is converted from its null lock", async () => {
+  const cluster = fakeCluster();
+  const { node, lock, unlock } = await joined(cluster);
+  await lock(VG, "ex");
+  Object.assign(node, { state: "stopped", wait_condition: WAIT.QUORUM });
+  await unlock(VG, "ex");
+  Object.assign(node, { state: "running", wait_condition: 0 });
+  expect(await lock(VG, "ex")).toMatchObject({ kind: "done" });
+  expect(cluster.resources.get("lvm_vg VGLK")?.locks).toMatchObject([{ lkid: 1, mode: LKM.EX }]);
+});
+
 test("a conversion that was given up and came through is taken back", async () => {
   const cluster = fakeCluster();
   const { node, state, lock, handle } = await joined(cluster);
