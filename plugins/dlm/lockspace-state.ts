@@ -32,6 +32,8 @@ export interface Late {
   readonly ticket: Ticket;
   /** Sends the request; null when it is under way. */
   readonly send: (() => number) | null;
+  /** With what the kernel did not take it the last time. */
+  readonly errno?: number;
   /** Takes the result; what it returns is to be done next. */
   readonly finish: (ticket: Ticket) => Late | null;
 }

@@ -115,10 +115,12 @@ export function lateOrphanRelease(
   const { client } = state.tools;
   const found = client.ticket();
   const release = lateRelease(state, handle, resource, () => found.lkid(), block);
+  // Where only the release is to be sent again, the lock is no orphan any more.
+  let errno: number = ERRNO.EAGAIN;
   return {
     ...release,
     send() {
-      const errno = adoptEither(client, handle, found, resource.name, from);
+      if (errno !== 0) errno = adoptEither(client, handle, found, resource.name, from);
       return errno === 0 ? (release.send?.() ?? 0) : errno;
     },
   };

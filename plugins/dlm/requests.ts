@@ -133,7 +133,7 @@ export function collectLate(state: LockspaceState, handle: LockspaceHandlePointe
   client.collect(handle);
   for (const [name, late] of [...state.late]) {
     const errno = late.send?.() ?? 0;
-    if (errno !== 0) forget(state, name, errno);
+    if (errno !== 0) notSent(state, name, late, errno);
     else if (client.wait(handle, late.ticket, 0)) settle(state, name, late.finish(late.ticket));
     else state.late.set(name, { ...late, send: null });
   }
@@ -144,7 +144,24 @@ function settle({ late }: LockspaceState, name: string, next: Late | null): void
   else late.set(name, next);
 }
 
-/** The kernel takes no release of it, so it knows no such lock, or no lockspace any more. */
+/**
+ * What says that the kernel has no such lock, or no lockspace any more. EAGAIN comes from taking an orphan over: none is left in a mode
+ * that lvmlockd takes locks in.
+ */
+const NO_LOCK: readonly number[] = [ERRNO.ENOENT, ERRNO.ENODEV, ERRNO.EINVAL, ERRNO.EAGAIN];
+
+/** Any other errno, as EBUSY while something else is done with the lock, leaves it locked: the request is sent again at the next look. */
+function notSent(state: LockspaceState, name: string, late: Late, errno: number): void {
+  if (NO_LOCK.includes(errno)) {
+    forget(state, name, errno);
+    return;
+  }
+  state.late.set(name, { ...late, errno });
+  if (late.errno === errno) return;
+  const text = `${state.identity.lockspace_name}:${name} can't be released yet: ${errnoText(errno)}`;
+  state.tools.context.news({ kind: "log", level: "warning", text });
+}
+
 function forget(state: LockspaceState, name: string, errno: number): void {
   state.late.delete(name);
   const { lockspace_name } = state.identity;

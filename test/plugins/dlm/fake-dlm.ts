@@ -53,6 +53,8 @@ export interface FakeNode {
   debugfs: boolean;
   /** Results that stay away: the request is made, and answered when this is false again. */
   silent: boolean;
+  /** The errno with which the kernel takes no request for a lock that it has; 0 when it takes them. */
+  refusal: number;
   version: ReturnType<DlmClient["kernelVersion"]>;
   now_ms: number;
   /** Called at each sleep, before the time goes on. */
@@ -125,12 +127,14 @@ export function fakeNode(cluster: FakeCluster, nodeid = 1): FakeNode {
     lock(handle, ticket, request) {
       node.sent.push(`${request.name} mode ${request.mode} flags ${request.flags.toString(16)}`);
       noteStop();
+      if (node.refusal !== 0) return node.refusal;
       deliver(() => lockNow(find(handle, request.name), ticket as FakeTicket, request));
       return 0;
     },
     unlock(handle, ticket, lkid) {
       node.sent.push(`unlock ${lkid}`);
       noteStop();
+      if (node.refusal !== 0) return node.refusal;
       deliver(() => {
         for (const [key, { locks }] of cluster.resources) {
           const at = key.startsWith(`${names.name(handle)} `) ? locks.findIndex((l) => l.lkid === lkid) : -1;
@@ -285,6 +289,7 @@ export function fakeNode(cluster: FakeCluster, nodeid = 1): FakeNode {
     is_leaving: false,
     debugfs: true,
     silent: false,
+    refusal: 0,
     version: { major: 6, minor: 0, patch: 2 },
     now_ms: 0,
     asleep: () => {},

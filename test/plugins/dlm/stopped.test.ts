@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { DEADLINES } from "../../../core/deadlines.ts";
-import { LKM, WAIT } from "../../../plugins/dlm/flags.ts";
+import { ERRNO, LKM, WAIT } from "../../../plugins/dlm/flags.ts";
 import { look } from "../../../plugins/dlm/watch.ts";
 import { fakeCluster } from "./fake-dlm.ts";
 import { joined, LV, VG } from "./joined.ts";
@@ -83,6 +83,35 @@ test("what is released while the lockspace is stopped is released when it goes o
   for (let times = 0; times < 2; times++) await look(state);
   expect(cluster.resources.get("lvm_vg uuid")?.locks).toEqual([]);
   expect(await lock(VG, "ex")).toMatchObject({ value_block: { r_version: 9 } });
+});
+
+test("a release that the kernel does not take because it is busy with the lock is sent until it does", async () => {
+  const cluster = fakeCluster();
+  const { node, state, lock, unlock } = await joined(cluster);
+  await lock(LV, "ex");
+  Object.assign(node, { state: "stopped", wait_condition: WAIT.QUORUM });
+  await unlock(LV, "ex");
+  Object.assign(node, { state: "running", wait_condition: 0, refusal: ERRNO.EBUSY });
+  node.news.length = 0;
+  for (let times = 0; times < 2; times++) await look(state);
+  expect(node.news).toMatchObject([{ level: "warning", text: expect.stringContaining("released yet") }]);
+  expect(await lock(LV, "sh")).toMatchObject({ code: "ENETDOWN", retry: "soon" });
+  node.refusal = 0;
+  await look(state);
+  expect(cluster.resources.get("lvm_vg uuid")?.locks).toEqual([]);
+  expect(state.late.size).toBe(0);
+});
+
+test("one of a lock that the kernel does not have is sent once", async () => {
+  for (const refusal of [ERRNO.ENOENT, ERRNO.ENODEV, ERRNO.EINVAL]) {
+    const { node, state, lock, unlock } = await joined();
+    await lock(LV, "ex");
+    Object.assign(node, { state: "stopped", wait_condition: WAIT.QUORUM });
+    await unlock(LV, "ex");
+    Object.assign(node, { state: "running", wait_condition: 0, refusal });
+    await look(state);
+    expect(state.late.size).toBe(0);
+  }
 });
 
 test("a lock that is released while its conversion is under way is released after it", async () => {

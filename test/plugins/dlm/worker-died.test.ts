@@ -1,5 +1,6 @@
 /** Locks whose worker has died: orphans, which are taken over when something is to be done with them. */
 import { expect, test } from "bun:test";
+import { ERRNO } from "../../../plugins/dlm/flags.ts";
 import { JOINED } from "../../../plugins/dlm/join.ts";
 import { look, stopWatch } from "../../../plugins/dlm/watch.ts";
 import { type FakeCluster, fakeCluster } from "./fake-dlm.ts";
@@ -45,6 +46,19 @@ test("a lock that is released while the lockspace is stopped is taken over and r
   expect(next.node.sent).toEqual([]);
   expect(await other.lock(LV, "ex")).toMatchObject({ code: "EAGAIN" });
   await goesOn(next);
+  expect(await other.lock(LV, "ex")).toMatchObject({ kind: "done" });
+  expect(next.state.late.size).toBe(0);
+});
+
+test("where the kernel is busy with it then, it is taken over once and released when the kernel is through", async () => {
+  const { next, other } = await afterDeath((first) => first.lock(LV, "ex"));
+  next.node.state = "stopped";
+  await next.unlock(LV, "ex");
+  next.node.refusal = ERRNO.EBUSY;
+  await goesOn(next);
+  next.node.refusal = 0;
+  await goesOn(next);
+  expect(next.node.sent.filter((line) => line.startsWith("adopt"))).toEqual(["adopt uuid mode 5"]);
   expect(await other.lock(LV, "ex")).toMatchObject({ kind: "done" });
   expect(next.state.late.size).toBe(0);
 });
