@@ -13,7 +13,7 @@ export async function leave(state: LockspaceState): Promise<Answer<object>> {
   const { tools, identity } = state;
   const { openings } = tools;
   const name = identity.lockspace_name;
-  if (state.handle === null && !openings.has(name)) return { kind: "done" };
+  if (state.handle === null && !openings.has(name)) return notRejoined(state) ?? { kind: "done" };
   const condition = await conditionOf(tools, name);
   if (condition.kind === "gone" && !openings.has(name)) return left(state);
   // The kernel would wait for a daemon that is not there.
@@ -29,6 +29,19 @@ export async function leave(state: LockspaceState): Promise<Answer<object>> {
     state.handle = result.handle === 0 ? null : result.handle;
   }
   return state.handle === null ? left(state) : release(state, state.handle);
+}
+
+/**
+ * A worker has died and this one could not take the lockspace over: the kernel has it still, with the locks of the one that died, and
+ * the other hosts are kept from those. Null when nothing was in use here; what another program has joined is its own.
+ */
+function notRejoined({ taken_over, tools, identity }: LockspaceState): Refused | null {
+  const name = identity.lockspace_name;
+  if (!taken_over || tools.kernel.lockspace(name) === "gone") return null;
+  return refuse(
+    "EMANAGER",
+    `${name} is still joined in the kernel with the locks of a worker that died, which other hosts can't have: the next start takes it over (of a VG: \`vgchange --lockstart --lockopt adopt\`), or give it up with \`dlm_tool leave ${name}\` when none of its LVs is active`,
+  );
 }
 
 /** Nothing has been done yet, and EBUSY lets the VG stay started: it can be stopped when the daemon goes on. */
@@ -56,6 +69,7 @@ function left(state: LockspaceState): Answer<object> {
   if (state.handle !== null)
     state.tools.context.news({ kind: "keep", lockspace_name: state.identity.lockspace_name, text: "" });
   state.handle = null;
+  state.taken_over = false;
   state.held.clear();
   state.late.clear();
   state.first = null;

@@ -167,3 +167,31 @@ test("the one that has dropped them tells so, and the next goes on with the lock
   await goesOn(next);
   expect(await other.lock(VG, "ex")).toMatchObject({ code: "EAGAIN" });
 });
+
+test("the stop of a lockspace that could not be taken over is refused with a remedy while the kernel has it", async () => {
+  const cluster = fakeCluster();
+  const first = await joined(cluster);
+  await first.lock(LV, "ex");
+  const next = open(cluster);
+  next.node.quorate = false;
+  await next.handle.prepare({ repair: false, kept: JOINED });
+  const rejoin = { adopt: "if-orphan", nodelay: false, repair: false } as const;
+  expect(await next.handle.join(rejoin)).toMatchObject({ code: "ENETDOWN" });
+  const answer = await next.handle.leave({ free_vg: false });
+  expect(answer).toMatchObject({
+    code: "EMANAGER",
+    detail: expect.stringContaining("dlm_tool leave lvm_vg"),
+  });
+  cluster.members.get("lvm_vg")?.delete(1);
+  expect(await next.handle.leave({ free_vg: false })).toEqual({ kind: "done" });
+});
+
+test("what another program has joined is none of a stop's business", async () => {
+  const cluster = fakeCluster();
+  const another = await joined(cluster);
+  await another.lock(LV, "ex");
+  const { handle } = open(cluster);
+  await handle.prepare({ repair: false, kept: "" });
+  expect(await handle.join({ adopt: "no", nodelay: false, repair: false })).toMatchObject({ code: "EEXIST" });
+  expect(await handle.leave({ free_vg: false })).toEqual({ kind: "done" });
+});
