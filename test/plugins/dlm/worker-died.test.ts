@@ -1,8 +1,10 @@
 /** Locks whose worker has died: orphans, which are taken over when something is to be done with them. */
 import { expect, test } from "bun:test";
+import type { LockCall, UnlockCall } from "../../../plugins/contract.ts";
 import { ERRNO } from "../../../plugins/dlm/flags.ts";
 import { JOINED } from "../../../plugins/dlm/join.ts";
 import { look, stopWatch } from "../../../plugins/dlm/watch.ts";
+import { releaseOfUnanswered } from "../../../plugins/host/unanswered.ts";
 import { type FakeCluster, fakeCluster } from "./fake-dlm.ts";
 import { type Joined, joined, LV, open, VG } from "./joined.ts";
 
@@ -78,6 +80,28 @@ test("the shared VG lock of a running command keeps other hosts from changing th
   await other.unlock(VG, "sh");
   expect(await next.unlock(VG, "sh")).toMatchObject({ kind: "done" });
   expect(await other.lock(VG, "ex")).toMatchObject({ kind: "done" });
+});
+
+test("one whose grant the worker did not live to tell is released by what the host calls for it, in either state", async () => {
+  for (const mode of ["sh", "ex"] as const) {
+    for (const state of ["running", "stopped"] as const) {
+      const { next, other } = await afterDeath((first) => first.lock(VG, mode));
+      next.node.state = state;
+      const lost: LockCall = {
+        resource: VG,
+        mode,
+        adopt: "no",
+        repair: false,
+        persistent: false,
+        patience_ms: 0,
+      };
+      const call = { call_id: 1, key: 1, method: "lock", args: lost, later() {} } as const;
+      const release = releaseOfUnanswered(call, { name: "dlm", log() {} });
+      expect(await next.handle.unlock(release?.args as UnlockCall)).toMatchObject({ kind: "done" });
+      await goesOn(next);
+      expect(await other.lock(VG, "ex")).toMatchObject({ kind: "done" });
+    }
+  }
 });
 
 test("until it is released the same lock is refused with a try soon, and then had", async () => {
