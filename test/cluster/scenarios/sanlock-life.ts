@@ -234,7 +234,7 @@ const lifeOn = (hosts: 2 | 3) =>
     async (steps) => {
       const disks = [{ size_mb: 1024 }, { size_mb: 400 }, { size_mb: 400 }];
       const lab = await steps.cluster({ hosts, disks });
-      if (hosts === 3) await Promise.all(lab.hosts.map(udevWatches));
+      if (hosts === 2) await Promise.all(lab.hosts.map(udevWatches));
       await steps.step("sanlock and lvmlockd start", () => startDaemonsOnAll(lab));
       for (const part of [
         createAndStart,

@@ -11,8 +11,8 @@ import { type Outcome, runScenario } from "../runner/run-scenario.ts";
 import { runJobs } from "../runner/schedule.ts";
 import { type Scenario, scenario } from "../scenario.ts";
 
-test("a machine of 2 cores and 24 GB gets 6 guests, one with little memory at least 3", () => {
-  expect(parseArguments([], 2, 24_000)).toMatchObject({ guests: 6, names: [] });
+test("a machine of 2 cores and 24 GB gets 8 guests, one with little memory at least 3", () => {
+  expect(parseArguments([], 2, 24_000)).toMatchObject({ guests: 8, names: [], control: false });
   expect(parseArguments([], 8, 1000)).toMatchObject({ guests: 3 });
 });
 
@@ -22,6 +22,7 @@ test("names and options may stand in any order; an unknown option is answered wi
     guests: 4,
     verbose: true,
   });
+  expect(parseArguments(["life", "--control"], 2, 24_000)).toMatchObject({ names: ["life"], control: true });
   expect(parseArguments(["--what"], 2, 24_000)).toStartWith("Usage:");
   expect(parseArguments(["--guests", "none"], 2, 24_000)).toStartWith("--guests");
 });
