@@ -28,7 +28,9 @@ async function lockSoon(): Promise<number> {
   for (;;) {
     const answer: Answer<LockResults> = await handle.lock(call);
     if (answer.kind === "done") return answer.value_block?.r_version ?? Number.NaN;
-    if (answer.retry !== "soon") throw new Error(`${answer.code} ${answer.detail}`);
+    // Storage that a crowded machine emulates may be late; what was asked for then is not held, as after any refusal.
+    if (answer.retry !== "soon" && answer.code !== "EIOTIMEOUT")
+      throw new Error(`${answer.code} ${answer.detail}`);
     refusals += 1;
     await Bun.sleep(pause_ms_min + Math.random() * pause_ms_more);
   }

@@ -9,7 +9,7 @@ import { startDaemons, startDaemonsOnAll } from "../services/sanlock-hosts.ts";
 import { describeOverlap, type Interval, intervalsOf, overlaps, parseSamples } from "./integrity/samples.ts";
 
 const WORKERS_PER_HOST = 2;
-const work_s = Number(process.env.LVMLOCKD_CLUSTER_INTEGRITY_S ?? 40);
+const work_s = Number(process.env.LVMLOCKD_CLUSTER_INTEGRITY_S ?? 30);
 /** Each worker goes on until it has done so much, on a machine that does much else too; but not beyond three times its time. */
 const OPERATIONS_MIN = 10;
 const activations_min = 10;
