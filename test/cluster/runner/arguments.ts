@@ -31,13 +31,13 @@ Boots real hosts in QEMU and runs the scenarios whose name contains a NAME (all 
   --guests N         Run at most N guests at the same time.
   --broken PATCH     Build our lvmlockd with this patch (patch -p1): scenarios must fail.`;
 
-/** Guests are idle half of the time; with four per core a machine of two cores was idle for a twelfth of it. */
-const guests_per_core = 4.5;
+/** Guests are idle half of the time; with four per core a machine of two cores is idle for a twelfth of it. */
+const guests_per_core = 4;
 /** A guest of 512 MB has some 300 MB of its own and what QEMU has translated, and disks are in memory too. */
 const guest_memory_mb = 900;
 
 function defaultGuests(cores: number, free_mb: number): number {
-  return Math.max(3, Math.min(Math.floor(cores * guests_per_core), Math.floor(free_mb / guest_memory_mb)));
+  return Math.max(3, Math.min(cores * guests_per_core, Math.floor(free_mb / guest_memory_mb)));
 }
 
 const FLAGS = ["--list", "--keep-on-failure", "--go-on", "--verbose", "--second-try", "--control"];

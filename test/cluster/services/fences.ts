@@ -113,6 +113,18 @@ export async function expectStopped(host: Host, taken: string): Promise<void> {
   assert.ok([`host1 ${acked}`, `host1 ${failed}`].includes(taken), `${taken} after ${acked}`);
 }
 
+/** A write that was under way when the device cut the host off would have landed by then. */
+const late_write_ms = 2000;
+
+/** The host that was cut off can't overwrite what its successor writes, and nothing of it lands later. */
+export async function expectNoLaterWrite(cut_off: Host, successor: Host, lv: string): Promise<void> {
+  const text = `${successor.name} was here`;
+  await successor.must(`printf '${text}' | dd of=/dev/${lv} conv=sync oflag=direct`);
+  await cut_off.refused(`dd if=/run/block of=/dev/${lv} bs=512 count=1 oflag=direct`, /error writing/);
+  await Bun.sleep(late_write_ms);
+  assert.equal(await firstSector(successor, lv), text);
+}
+
 export async function firstSector(host: Host, lv: string): Promise<string> {
   return (await host.must(`dd if=/dev/${lv} bs=512 count=1 iflag=direct | tr -d '\\0'`)).stdout.trim();
 }
