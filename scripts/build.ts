@@ -34,6 +34,8 @@ function compile(): void {
       // Bytecode of the default format (cjs) fails for modules with import.meta, and still leaves a broken executable.
       "--format=esm",
       "--bytecode",
+      // Without it each start takes all three programs and every plugin in: 19 ms against 12 for `lvmpersist --version`.
+      "--splitting",
       "--minify",
       "--no-compile-autoload-dotenv",
       "--no-compile-autoload-bunfig",
