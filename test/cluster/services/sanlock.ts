@@ -12,6 +12,11 @@ export interface SanlockOptions {
 
 /** With 1, commands of 5 s appeared under emulation and renewals came close to their end; 2 was steady. */
 export const IO_TIMEOUT_S = 2;
+/**
+ * sanlock takes a new MiB for every lease that it reads or writes, and gives it back: 256 page faults each, which cost an emulated
+ * processor a quarter of what a vgcreate takes (8.5 s with them, 6.1 s without). With these it keeps the memory.
+ */
+const MALLOC = "GLIBC_TUNABLES=glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=268435456";
 /** The time sanlock grants a watchdog that is not there; its own default is 60. */
 const watchdog_fire_s_without = 10;
 const ready_ms_max = 30_000;
@@ -28,7 +33,7 @@ export async function startSanlock(host: Host, options: SanlockOptions = {}): Pr
   const config = Object.entries(lines).map(([name, value]) => `${name} = ${value}\n`);
   await host.write("/etc/sanlock/sanlock.conf", config.join(""));
   if (watchdog) await host.must("modprobe softdog && wdmd && sleep 0.5 && pgrep -x wdmd");
-  await host.must("sanlock daemon");
+  await host.must(`${MALLOC} sanlock daemon`);
   await host.until("sanlock client status >/dev/null", { timeout_ms: ready_ms_max });
 }
 

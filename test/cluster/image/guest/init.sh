@@ -27,8 +27,6 @@ for port in /sys/class/virtio-ports/*; do
 done
 echo "LAB-READY $(cut -d' ' -f1 /proc/uptime)" >/dev/console
 
-# bash reaps the orphans that come to PID 1 whenever a child of its own ends.
-while :; do
-  sleep 1 &
-  wait $!
-done
+# The kernel itself reaps the orphans of a PID 1 that ignores their ends. One that forks `sleep 1` again and again took 2 % of a
+# processor in each idle guest.
+exec perl -e '$SIG{CHLD} = "IGNORE"; sleep while 1'
