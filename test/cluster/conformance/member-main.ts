@@ -49,6 +49,10 @@ Bun.listen<{ rest: string }>({
         const ask = JSON.parse(line) as MemberAsk;
         // Without a goodbye, as when a daemon is killed.
         if (ask.method === "die") process.kill(process.pid, "SIGKILL");
+        if (ask.method === "forget") {
+          if (ask.lockspace !== null) host.forgetLockspace(lock_type, ask.lockspace.key);
+          continue;
+        }
         const tell = (answer: MemberAnswer["answer"]): void => {
           socket.write(`${JSON.stringify({ id: ask.id, answer } satisfies MemberAnswer)}\n`);
         };

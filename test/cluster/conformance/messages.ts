@@ -2,10 +2,13 @@ import type { LockspaceMethod, ManagerAnswer, ManagerMethod } from "../../../cor
 import type { LockType } from "../../../plugins/contract.ts";
 import type { RemoteLockspace } from "../../rig/remote-manager.ts";
 
+/** "forget" is what the daemon tells its plugin host of a lockspace that it has given up; "die" is kill -9. */
+export type Order = "die" | "forget";
+
 /** What the suite asks of a member over its connection: one JSON line each. */
 export interface MemberAsk {
   readonly id: number;
-  readonly method: LockspaceMethod | ManagerMethod | "die";
+  readonly method: LockspaceMethod | ManagerMethod | Order;
   readonly args: object;
   /** Null for a call to the manager itself. */
   readonly lockspace: RemoteLockspace | null;

@@ -1,13 +1,19 @@
 import type { ManagerAnswer } from "../../../core/locking/api.ts";
 import type { LockManager, LockspaceHandle, LockspaceIdentity } from "../../../plugins/contract.ts";
-import { type AskRemote, remoteManager } from "../../rig/remote-manager.ts";
+import {
+  type AskRemote,
+  nextKey,
+  type RemoteLockspace,
+  remoteHandle,
+  remoteManager,
+} from "../../rig/remote-manager.ts";
 import { GREETING, MEMBER_PORT, type MemberAnswer, type MemberAsk } from "./messages.ts";
 
 /** A member on another host, as the suite sees it. */
 export interface RemoteMember {
   readonly ask: AskRemote;
   readonly manager: LockManager;
-  /** Leaves the lockspaces that were joined through this connection. */
+  /** Leaves the lockspaces that were joined through this connection, and has the member forget them. */
   leaveAll(): Promise<void>;
   /** Kills the member's process and closes the connection. */
   kill(): Promise<void>;
@@ -23,30 +29,36 @@ export async function connectMember(address: string): Promise<RemoteMember> {
     waiting.delete(id);
   });
   let last_id = 0;
+  const send = (ask: MemberAsk): void => {
+    socket.write(`${JSON.stringify(ask)}\n`);
+  };
   const ask: AskRemote = (method, args, lockspace) => {
     const id = ++last_id;
     const { promise, resolve } = Promise.withResolvers<ManagerAnswer>();
     waiting.set(id, resolve);
-    socket.write(`${JSON.stringify({ id, method, args, lockspace } satisfies MemberAsk)}\n`);
+    send({ id, method, args, lockspace });
     return promise;
   };
-  const handles: LockspaceHandle[] = [];
+  const opened: { readonly lockspace: RemoteLockspace; readonly handle: LockspaceHandle }[] = [];
   const manager = remoteManager(ask, { manager_methods: ["refreshLv"] });
   const openLockspace = (identity: LockspaceIdentity): LockspaceHandle => {
-    const handle = manager.openLockspace(identity);
-    handles.push(handle);
+    const lockspace = { key: nextKey(), identity };
+    const handle = remoteHandle(ask, lockspace);
+    opened.push({ lockspace, handle });
     return handle;
   };
   return {
     ask,
     manager: { ...manager, openLockspace },
     async leaveAll() {
-      for (const handle of handles) await handle.leave({ free_vg: false });
+      for (const { lockspace, handle } of opened) {
+        await handle.leave({ free_vg: false });
+        // Else the next test would find this one's worker taken, and start another, as no daemon does.
+        send({ id: 0, method: "forget", args: {}, lockspace });
+      }
     },
     async kill() {
-      socket.write(
-        `${JSON.stringify({ id: 0, method: "die", args: {}, lockspace: null } satisfies MemberAsk)}\n`,
-      );
+      send({ id: 0, method: "die", args: {}, lockspace: null });
       await closed;
     },
     close: () => socket.end(),
