@@ -126,7 +126,8 @@ const lvmSettings = {
     default: undefined,
     file: "lvmlocal.conf",
     description: "This host's persistent reservation key for local VGs.",
-    reason: "lvmpersist uses it; shared VGs have keys made from host_id instead.",
+    reason:
+      "lvm hands it to lvmpersist; shared VGs have keys made from host_id instead, or from scsi_pr/key.",
   }),
   "local/system_id": setting(text(), {
     default: undefined,

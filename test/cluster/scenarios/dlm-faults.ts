@@ -310,15 +310,20 @@ async function adoption(steps: Steps): Promise<void> {
     await b.must("lvchange -aey vg0/lv0 && lvchange -an vg0/lv1 && lvchange -aey vg0/lv1");
   });
   await step(
-    "the VG lock of a command keeps the others out when lvmlockd dies, until it is back",
+    "the VG and the global lock of a command keep the others out when lvmlockd dies, until it is back",
     async () => {
-      // The part of a command that writes metadata: it has the VG lock and is not over.
+      // The part of a command that writes metadata: it has the locks and is not over.
+      await holdLock(a, GLOBAL_LOCK);
       await holdLock(a, vgLock("ex"));
       await killLvmlockd(a);
+      await b.refused("pvcreate -q -y /dev/sdb", /[Gg]lobal lock failed: held by other host/);
       await b.refused("lvcreate -q -an -n lv3 -L 4M vg0", /VG vg0 lock failed: held by other host/);
       await startLvmlockd(a, { arguments: "" });
       await dumped(a, /lvm_vg0: the VG lock of a command that had it when lvmlockd died is released/);
       await b.must("lvcreate -q -an -n lv3 -L 4M vg0", { timeout_ms: answered_ms_max });
+      await b.until("pvcreate -q -y /dev/sdb", { timeout_ms: answered_ms_max });
+      // It was purged, and not left with its lockspace.
+      await a.must("dlm_tool ls | grep -q lvm_global");
       await a.must("lvremove -q -y vg0/lv3");
     },
   );

@@ -66,8 +66,8 @@ export default scenario(
         }),
       () =>
         step("without one, the log tells people what to do, and the LV stays until they do it", async () => {
-          await manual.until("grep -i lvmlockctl /var/log/messages", { timeout_ms: kill_ms_max });
-          assert.match(await readSyslog(manual), /lost/);
+          await manual.until("grep 'lvmlockctl --drop lost' /var/log/messages", { timeout_ms: kill_ms_max });
+          assert.match(await readSyslog(manual), /Deactivate the LVs of VG lost now/);
           await manual.must("dmsetup table lost-two | grep -w linear");
           const info = "lvmlockctl --info --reportformat json | grep -w killed";
           await manual.until(info, { timeout_ms: 20_000 });

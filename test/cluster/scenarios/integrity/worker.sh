@@ -58,7 +58,11 @@ while [ $SECONDS -lt $end ] || [ $operations -lt $operations_min -a $SECONDS -lt
   1) lvm_try create lvcreate -q -an -n "sh$number" -L 4M vgi ;;
   2) lvm_try remove lvremove -q -y "vgi/ex$number" ;;
   3) lvm_try remove lvremove -q -y "vgi/sh$number" ;;
-  4) lvm_try extend lvextend -q -L +4M "vgi/ex$number" ;;
+  4)
+    lvm_try extend lvextend -q -L +4M "vgi/ex$number"
+    # Under the global lock, whose value block counts each time.
+    lvm_try global pvcreate -q -y /dev/sdb
+    ;;
   5 | 6) use_shared "sh$number" ;;
   *) use_exclusive "ex$number" ;;
   esac
