@@ -10,7 +10,26 @@ import { planStop } from "../../../plugins/scsi-pr/actions/stop.ts";
 import { planTakeOver } from "../../../plugins/scsi-pr/actions/take-over.ts";
 import { type DeviceTeam, inlineTeam, type Task } from "../../../plugins/scsi-pr/actions/team.ts";
 import type { PrRefusal, ReservationType } from "../../../plugins/scsi-pr/reservable.ts";
-import type { FakeDisk } from "./fake-device.ts";
+import { type FakeDisk, fakeDisk } from "./fake-device.ts";
+
+export const A = { name: "a" };
+export const B = { name: "b" };
+export const C = { name: "c" };
+/** Keys of lvm's making: host_id 1 to 3, generation 1, and host 2's next generation. */
+export const KEY_A = 0x1000000000010001n;
+export const KEY_B = 0x1000000000010002n;
+export const KEY_B2 = 0x1000000000020002n;
+export const KEY_C = 0x1000000000010003n;
+export const GONE: PrRefusal = { kind: "gone", detail: "the device does not answer" };
+export const CONFLICT: PrRefusal = { kind: "conflict", detail: "reservation conflict" };
+
+/** So many disks that nobody has done anything to. */
+export const disksOf = (count: number): FakeDisk[] => Array.from({ length: count }, () => fakeDisk());
+/** Who is registered and what is reserved, a line for each disk. */
+export const prints = (disks: readonly FakeDisk[]): string[] => disks.map((disk) => disk.print());
+/** What the report says of each device. */
+export const results = (report: { devices: readonly { result: string }[] }): string[] =>
+  report.devices.map(({ result }) => result);
 
 /** A host that runs actions on disks through one nexus each, or several where `paths` says so. */
 export interface TestHost {
