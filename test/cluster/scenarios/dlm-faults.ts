@@ -371,6 +371,8 @@ export default [
     {
       about: "Two hosts are cut off from each other: none gets the other's locks before that is fenced.",
       guests: 2,
+      // dlm-fencing and dlm-partition show it with three, and the lab has half an hour.
+      only_by_name: true,
     },
     split,
   ),

@@ -29,7 +29,12 @@ async function reservationSeen(by: Host): Promise<readonly string[]> {
 
 export default scenario(
   "pr-manager-multipath",
-  { about: "scsi-pr on a multipath map: paths are lost, return and lose their registration.", guests: 3 },
+  {
+    about: "scsi-pr on a multipath map: paths are lost, return and lose their registration.",
+    guests: 3,
+    // pr-manager shows the lock manager and pr-multipath the map; the lab has half an hour.
+    only_by_name: true,
+  },
   async ({ cluster, step, say }) => {
     const lab = await cluster({ hosts: 2, disks: [] });
     const [a, b] = [lab.host(1), lab.host(2)];

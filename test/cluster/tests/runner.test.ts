@@ -11,8 +11,8 @@ import { type Outcome, runScenario } from "../runner/run-scenario.ts";
 import { runJobs } from "../runner/schedule.ts";
 import { type Scenario, scenario } from "../scenario.ts";
 
-test("a machine of 2 cores and 24 GB gets 10 guests, one with little memory at least 3", () => {
-  expect(parseArguments([], 2, 24_000)).toMatchObject({ guests: 10, names: [], control: false });
+test("a machine of 2 cores and 24 GB gets 8 guests, one with little memory at least 3", () => {
+  expect(parseArguments([], 2, 24_000)).toMatchObject({ guests: 8, names: [], control: false });
   expect(parseArguments([], 8, 1000)).toMatchObject({ guests: 3 });
 });
 
