@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from "no
 import { dirname, join } from "node:path";
 import * as v from "valibot";
 import { requireProgram } from "./requirements.ts";
+import type { RunningRival } from "./rivals.ts";
 
 const SOURCE_DIRECTORY = join(import.meta.dir, "load");
 const CACHE_DIRECTORY = join(dirname(import.meta.dir), ".cache", "bench");
@@ -11,7 +12,7 @@ const CACHE_DIRECTORY = join(dirname(import.meta.dir), ".cache", "bench");
 export type Cpus = "one" | "all";
 
 export interface LoadCommand {
-  readonly socket_path: string;
+  readonly daemon: Pick<RunningRival, "socket_path" | "describe">;
   readonly args: readonly string[];
   readonly cpus: Cpus;
 }
@@ -51,7 +52,12 @@ export function runInfoLoop(command: LoadCommand): Promise<InfoResult> {
 
 /** Milliseconds from starting `daemon` (a command line) to its reply to the first hello; the daemon is ended again. */
 export async function timeStartup(socketPath: string, daemon: readonly string[]): Promise<number> {
-  const command: LoadCommand = { socket_path: socketPath, args: ["--", ...daemon], cpus: "all" };
+  const describe = async (): Promise<string> => `${daemon.join(" ")}, started by the generator`;
+  const command: LoadCommand = {
+    daemon: { socket_path: socketPath, describe },
+    args: ["--", ...daemon],
+    cpus: "all",
+  };
   return (await run("startup", command, StartupResultSchema)).first_reply_ms;
 }
 
@@ -60,7 +66,7 @@ async function run<T>(
   command: LoadCommand,
   schema: v.GenericSchema<unknown, T>,
 ): Promise<T> {
-  const argv = ["--scenario", scenario, "--socket", command.socket_path, ...command.args];
+  const argv = ["--scenario", scenario, "--socket", command.daemon.socket_path, ...command.args];
   const child = Bun.spawn(pinned(command.cpus, [generatorPath(), ...argv]), {
     stdin: "ignore",
     stdout: "pipe",
@@ -71,8 +77,10 @@ async function run<T>(
     new Response(child.stderr).text(),
     child.exited,
   ]);
-  if (status !== 0)
-    throw new Error(`load generator, scenario ${scenario}: ${complaint.trim() || `exit ${status}`}`);
+  if (status !== 0) {
+    const why = complaint.trim() || `exit ${status}`;
+    throw new Error(`load generator, scenario ${scenario}: ${why}\n${await command.daemon.describe()}`);
+  }
   return v.parse(schema, JSON.parse(output));
 }
 

@@ -21,7 +21,7 @@ export async function measureInfo(plan: Plan): Promise<Line[]> {
     for (const [, daemon] of daemons) await prepareDaemon(daemon, plan);
     for (let round = 0; round < plan.rounds; round++) {
       for (const [rival, daemon] of daemons) {
-        shares[rival] = [...(shares[rival] ?? []), await measureShare(rival, daemon, plan)];
+        shares[rival] = [...(shares[rival] ?? []), await measureShare(daemon, plan)];
       }
     }
   });
@@ -29,8 +29,8 @@ export async function measureInfo(plan: Plan): Promise<Line[]> {
   return [{ name: NAME, title, figure: makeFigure("%", samples, TARGET), cpu: null }];
 }
 
-async function prepareDaemon({ socket_path }: RunningRival, plan: Plan): Promise<void> {
-  const command = { socket_path, cpus: "all" } as const;
+async function prepareDaemon(daemon: RunningRival, plan: Plan): Promise<void> {
+  const command = { daemon, cpus: "all" } as const;
   await prepare({ ...command, args: ["--vgs", "1", "--lvs", String(MANY_LVS / plan.lv_divisor)] });
   const seconds = String(plan.warmup_ms / 1000);
   await runLoad("vg", { ...command, args: ["--seconds", seconds] });
@@ -38,14 +38,14 @@ async function prepareDaemon({ socket_path }: RunningRival, plan: Plan): Promise
 }
 
 /** Percent: the client's requests/s with the reader, of those without it, on one daemon. */
-async function measureShare(rival: RivalName, { socket_path }: RunningRival, plan: Plan): Promise<number> {
-  const command = { socket_path, cpus: "all" } as const;
+async function measureShare(daemon: RunningRival, plan: Plan): Promise<number> {
+  const command = { daemon, cpus: "all" } as const;
   const times = ["--warmup", String(plan.lead_seconds), "--seconds", String(plan.seconds)];
   const alone = await runLoad("vg", { ...command, args: times });
   const readerSeconds = plan.lead_seconds + plan.seconds + 2 * READER_LEAD_SECONDS;
   const reader = runInfoLoop({ ...command, args: ["--seconds", String(readerSeconds)] });
   await Bun.sleep(READER_LEAD_SECONDS * 1000);
   const [together, infos] = await Promise.all([runLoad("vg", { ...command, args: times }), reader]);
-  if (infos.infos === 0) throw new Error(`${rival} answered no info request`);
+  if (infos.infos === 0) throw new Error(`${daemon.name} answered no info request`);
   return (100 * together.requests_per_s) / alone.requests_per_s;
 }

@@ -59,10 +59,10 @@ async function measureCold(scenario: Scenario, plan: Plan, results: ResultsByLoa
   }
 }
 
-async function prepareDaemon(scenario: Scenario, { socket_path }: RunningRival, plan: Plan): Promise<void> {
+async function prepareDaemon(scenario: Scenario, daemon: RunningRival, plan: Plan): Promise<void> {
   const { cpus, lockspaces, held_lvs } = scenario;
   const lvs = String(held_lvs / plan.lv_divisor);
-  await prepare({ socket_path, cpus, args: ["--vgs", String(lockspaces), "--lvs", lvs] });
+  await prepare({ daemon, cpus, args: ["--vgs", String(lockspaces), "--lvs", lvs] });
 }
 
 async function runRound(
@@ -80,12 +80,11 @@ async function runRound(
 
 function runOnce(scenario: Scenario, load: Load, daemon: RunningRival, plan: Plan): Promise<LoadResult> {
   const { cpus, cold, times_longer } = scenario;
-  const { pid, socket_path } = daemon;
   const seconds = ["--seconds", String(plan.seconds * times_longer)];
   // Caches and clock frequency come back within the first milliseconds behind the others' turns.
   const lead = cold ? [] : ["--warmup", String(plan.lead_seconds)];
-  const args = ["--daemon-pid", String(pid), ...scaled(load.load_args, plan), ...seconds, ...lead];
-  return runLoad(load.load, { socket_path, cpus, args });
+  const args = ["--daemon-pid", String(daemon.pid), ...scaled(load.load_args, plan), ...seconds, ...lead];
+  return runLoad(load.load, { daemon, cpus, args });
 }
 
 function scaled(args: readonly string[], plan: Plan): string[] {

@@ -46,12 +46,12 @@ export async function measureMemory(plan: Plan): Promise<Line[]> {
 /** The larger of two readings counts under load: at once, with the garbage of the requests, and when things have settled. */
 async function measureOne(rival: RivalName, plan: Plan): Promise<Memory> {
   const daemon = await startRival(rival, "all");
-  const { pid, socket_path } = daemon;
+  const { pid } = daemon;
   try {
     await Bun.sleep(plan.settle_ms);
     const idle_mb = residentMemory_mb(pid);
     const lvs = String(MANY_LVS / plan.lv_divisor);
-    await prepare({ socket_path, cpus: "all", args: ["--vgs", String(LOCKSPACES), "--lvs", lvs] });
+    await prepare({ daemon, cpus: "all", args: ["--vgs", String(LOCKSPACES), "--lvs", lvs] });
     const atOnce_mb = residentMemory_mb(pid);
     await Bun.sleep(plan.settle_ms);
     return { idle_mb, loaded_mb: Math.max(atOnce_mb, residentMemory_mb(pid)) };

@@ -16,10 +16,15 @@ export type RivalName = (typeof RIVAL_NAMES)[number];
 /** How long a daemon has to listen. */
 const START_TIMEOUT_MS = 10_000;
 const POLL_MS = 2;
+const END_IS_HEARD_MS = 1000;
+const LAST_WORDS_LENGTH = 2000;
 
 export interface RunningRival {
+  readonly name: RivalName;
   readonly pid: number;
   readonly socket_path: string;
+  /** For a measurement that failed: whether the daemon still runs, and its last words. */
+  readonly describe: () => Promise<string>;
   /** Ends the process and removes its scratch directory. */
   stop(): Promise<void>;
 }
@@ -64,6 +69,7 @@ export async function startRival(name: RivalName, cpus: Cpus): Promise<RunningRi
     stdout: "ignore",
     stderr: Bun.file(join(scratch.path, "stderr")),
   });
+  const stderr = (): Promise<string> => Bun.file(join(scratch.path, "stderr")).text();
   const stop = async (): Promise<void> => {
     // Nothing is to be kept, and the C daemon does not heed SIGTERM while lockspaces are started.
     child.kill("SIGKILL");
@@ -71,11 +77,18 @@ export async function startRival(name: RivalName, cpus: Cpus): Promise<RunningRi
     rmSync(scratch.path, { recursive: true, force: true });
   };
   if (!(await waitForListener(scratch.socket_path, child))) {
-    const complaint = await Bun.file(join(scratch.path, "stderr")).text();
+    const complaint = await stderr();
     await stop();
     throw new Error(`${name} does not listen on its socket: ${complaint.trim() || "it said nothing"}`);
   }
-  return { pid: child.pid, socket_path: scratch.socket_path, stop };
+  const describe = async (): Promise<string> => {
+    // A daemon that is dying has hung up before its parent hears of its end.
+    await Promise.race([child.exited, Bun.sleep(END_IS_HEARD_MS)]);
+    const words = (await stderr()).slice(-LAST_WORDS_LENGTH).trim();
+    const state = child.signalCode ?? (child.exitCode === null ? "running" : `exit ${child.exitCode}`);
+    return `${name}, pid ${child.pid}: ${state}; its last words: ${words || "none"}`;
+  };
+  return { name, pid: child.pid, socket_path: scratch.socket_path, describe, stop };
 }
 
 /** Starts these rivals, hands them to `measure`, and stops them whatever happens. */

@@ -45,7 +45,7 @@ static void send_next(struct run *run, struct client *client)
 	client->reply_size = 0;
 	client->sent_ns = now_ns();
 	if (!send_request(client->fd, &client->program->requests[client->next], run->options->one_write))
-		fail_errno("sending a request");
+		fail_sending(client->fd, &client->program->requests[client->next]);
 }
 
 static void finish_pass(struct run *run, struct client *client, uint64_t now)

@@ -115,6 +115,16 @@ static bool send_all(int fd, const char *bytes, size_t size)
 	return true;
 }
 
+void fail_sending(int fd, const struct request *request)
+{
+	int error = errno;
+	char said[REPLY_SIZE_MAX];
+	ssize_t got = recv(fd, said, sizeof(said), MSG_DONTWAIT);
+
+	fail("sending %.*s: %s; the daemon said: %.*s", (int)request->size, request->bytes, strerror(error),
+	     got > 0 ? (int)got : 0, said);
+}
+
 bool send_request(int fd, const struct request *request, bool one_write)
 {
 	size_t body_size = request->size - TERMINATOR_SIZE;
@@ -130,7 +140,7 @@ size_t call(int fd, const struct request *request, char *reply)
 	ssize_t got;
 
 	if (!send_request(fd, request, false))
-		fail_errno("sending a request");
+		fail_sending(fd, request);
 	do {
 		got = recv(fd, reply + size, REPLY_SIZE_MAX - 1 - size, 0);
 		if (got < 0 && errno == EINTR)

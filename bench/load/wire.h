@@ -36,6 +36,9 @@ int connect_socket(const char *path);
 /* Writes one request in two parts, or in one when `one_write` is set. False when the connection is gone. */
 bool send_request(int fd, const struct request *request, bool one_write);
 
+/* Ends the program behind a send_request() that was false: with errno, and with what the daemon said before it hung up. */
+_Noreturn void fail_sending(int fd, const struct request *request);
+
 /* Sends one request and waits for its whole reply; returns the reply's size (NUL-terminated in `reply`, REPLY_SIZE_MAX). */
 size_t call(int fd, const struct request *request, char *reply);
 
