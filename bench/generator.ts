@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from "no
 import { dirname, join } from "node:path";
 import * as v from "valibot";
 import { requireProgram } from "./requirements.ts";
-import type { RunningRival } from "./rivals.ts";
+import type { RivalName, RunningRival } from "./rivals.ts";
 
 const SOURCE_DIRECTORY = join(import.meta.dir, "load");
 const CACHE_DIRECTORY = join(dirname(import.meta.dir), ".cache", "bench");
@@ -11,8 +11,18 @@ const CACHE_DIRECTORY = join(dirname(import.meta.dir), ".cache", "bench");
 /** Which CPUs a process may use: the machine's last one, or all of them. */
 export type Cpus = "one" | "all";
 
+/** A load that did not come through. `rival`: the daemon under it; null for one that the generator started itself. */
+export class DaemonFailure extends Error {
+  constructor(
+    message: string,
+    readonly rival: RivalName | null,
+  ) {
+    super(message);
+  }
+}
+
 export interface LoadCommand {
-  readonly daemon: Pick<RunningRival, "socket_path" | "describe">;
+  readonly daemon: RunningRival | Pick<RunningRival, "socket_path" | "describe">;
   readonly args: readonly string[];
   readonly cpus: Cpus;
 }
@@ -79,7 +89,9 @@ async function run<T>(
   ]);
   if (status !== 0) {
     const why = complaint.trim() || `exit ${status}`;
-    throw new Error(`load generator, scenario ${scenario}: ${why}\n${await command.daemon.describe()}`);
+    const { daemon } = command;
+    const message = `load generator, scenario ${scenario}: ${why}\n${await daemon.describe()}`;
+    throw new DaemonFailure(message, "name" in daemon ? daemon.name : null);
   }
   return v.parse(schema, JSON.parse(output));
 }

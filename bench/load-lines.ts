@@ -1,5 +1,5 @@
 /** Measures the load scenarios: the rivals run side by side, and in every round one after the other is loaded. */
-import { type LoadResult, prepare, runLoad } from "./generator.ts";
+import { DaemonFailure, type LoadResult, prepare, runLoad } from "./generator.ts";
 import { type Line, makeFigure, type Samples } from "./line.ts";
 import type { Plan } from "./plan.ts";
 import { type RivalName, type RunningRival, startRival, withRivals } from "./rivals.ts";
@@ -15,11 +15,24 @@ export async function measureLoads(plan: Plan): Promise<Line[]> {
     const { loads, cold } = scenario;
     if (!loads.some((load) => plan.wants(load.name))) continue;
     plan.say(loads.map((load) => load.title).join(", "));
-    const results: ResultsByLoad = new Map(loads.map((load) => [load, {}]));
-    await (cold ? measureCold(scenario, plan, results) : measureWarm(scenario, plan, results));
+    const measure = async (): Promise<ResultsByLoad> => {
+      const results: ResultsByLoad = new Map(loads.map((load) => [load, {}]));
+      await (cold ? measureCold(scenario, plan, results) : measureWarm(scenario, plan, results));
+      return results;
+    };
+    const results = await measure().catch((error: unknown) => {
+      if (!isForeign(error)) throw error;
+      plan.say(`${error.message}\nnone of ours: measured once more`);
+      return measure();
+    });
     for (const [load, of_load] of results) lines.push(...toLines(load, of_load));
   }
   return lines;
+}
+
+/** A rival that fails says nothing about our daemon; ours may never. */
+function isForeign(error: unknown): error is DaemonFailure {
+  return error instanceof DaemonFailure && (error.rival === "c" || error.rival === "floor");
 }
 
 /**
