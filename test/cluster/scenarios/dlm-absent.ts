@@ -3,7 +3,14 @@ import assert from "node:assert/strict";
 import type { Host } from "../lab/host.ts";
 import { type Steps, scenario } from "../scenario.ts";
 import { startControld, startCorosyncOnAll } from "../services/dlm.ts";
-import { answered_ms_max, dumped, makeVg, noticed_ms_max, refusedSoon } from "../services/dlm-vg.ts";
+import {
+  answered_ms_max,
+  CONTROLD_GONE,
+  dumped,
+  makeVg,
+  noticed_ms_max,
+  refusedSoon,
+} from "../services/dlm-vg.ts";
 import { startLvmlockd } from "../services/lvmlockd.ts";
 
 /** dlm_controld and its helper process of the same name. */
@@ -29,14 +36,15 @@ async function nothingRuns({ step }: Steps, hosts: readonly [Host, Host]): Promi
   await startLvmlockd(a, { arguments: "" });
   await step("without the dlm a VG is refused with what to start, one thing after the other", async () => {
     await a.must("modprobe -r dlm");
-    await refusedSoon(a, create);
-    await dumped(a, /the kernel module dlm is not loaded: `modprobe dlm`/);
+    await refusedSoon(a, create, /the kernel module dlm is not loaded: `modprobe dlm`/);
     await a.must("modprobe dlm");
-    await refusedSoon(a, create);
-    await dumped(a, /neither corosync nor dlm_controld runs on this host: `systemctl start corosync dlm`/);
+    await refusedSoon(
+      a,
+      create,
+      /neither corosync nor dlm_controld runs on this host: `systemctl start corosync dlm`/,
+    );
     await startCorosyncOnAll(hosts);
-    await refusedSoon(a, create);
-    await dumped(a, /dlm_controld does not run on this host: `systemctl start dlm`/);
+    await refusedSoon(a, create, /dlm_controld does not run on this host: `systemctl start dlm`/);
   });
   await Promise.all(hosts.map(startControld));
   await startLvmlockd(b, { arguments: "" });
@@ -109,9 +117,8 @@ async function controldDies({ step }: Steps, [a, b]: readonly [Host, Host]): Pro
       const c = a.run(`${WITH_C}; timeout -s KILL ${C_WATCHED_S} lvchange -aey vgc/lv0`, {
         timeout_ms: answered_ms_max,
       });
-      await refusedSoon(a, "lvchange -aey vg0/lv1");
-      await refusedSoon(a, "lvcreate -q -an -n no -L 4M vg0");
-      await dumped(a, /dlm_controld does not run on this host any more.*this host has to be restarted/);
+      await refusedSoon(a, "lvchange -aey vg0/lv1", CONTROLD_GONE);
+      await refusedSoon(a, "lvcreate -q -an -n no -L 4M vg0", CONTROLD_GONE);
       await a.run("vgchange --lockstop vg0", { timeout_ms: answered_ms_max });
       await a.must("lvmlockctl --info >/dev/null", { timeout_ms: answered_ms_max });
       // The control run: killed by timeout, as nothing else would have ended it.
@@ -129,8 +136,7 @@ async function corosyncDies({ step }: Steps, b: Host): Promise<void> {
   await step("when corosync dies, dlm_controld goes with it, and the host says so too", async () => {
     await b.must("kill -9 $(pidof corosync)");
     await b.until("! pgrep -x dlm_controld", { timeout_ms: noticed_ms_max });
-    await refusedSoon(b, "lvchange -aey vg0/lv1");
-    await dumped(b, /dlm_controld does not run on this host any more.*this host has to be restarted/);
+    await refusedSoon(b, "lvchange -aey vg0/lv1", CONTROLD_GONE);
     await b.run("vgchange --lockstart vg1", { timeout_ms: answered_ms_max });
     await b.must("lvmlockctl --info >/dev/null", { timeout_ms: answered_ms_max });
   });

@@ -7,6 +7,8 @@ export const noticed_ms_max = 120_000;
 /** No command may wait for longer, whatever has happened to the cluster, also on a machine that is busy with other clusters. */
 export const answered_ms_max = 90_000;
 
+export const CONTROLD_GONE = /dlm_controld does not run on this host any more.*this host has to be restarted/;
+
 /** vg0 on the first disk with lv0 and lv1, started on all hosts. The first of them looks after its VG lock in the dlm. */
 export async function makeVg(hosts: readonly Host[]): Promise<void> {
   const [first, ...others] = hosts;
@@ -21,10 +23,16 @@ export async function dumped(host: Host, pattern: RegExp): Promise<void> {
   assert.match((await host.must("lvmlockctl --dump")).stdout, pattern);
 }
 
-/** A command that is refused, and soon. */
-export async function refusedSoon(host: Host, script: string): Promise<void> {
-  const { elapsed_ms } = await host.refused(script, /./, { timeout_ms: answered_ms_max });
+/** A command whose lock is refused, and soon; lvmlockd's log says of this one why. */
+export async function refusedSoon(host: Host, script: string, why: RegExp): Promise<void> {
+  const reasons = async (): Promise<number> =>
+    (await host.must("lvmlockctl --dump")).stdout.split("\n").filter((line) => why.test(line)).length;
+  const before = await reasons();
+  const { elapsed_ms } = await host.refused(script, /lock (failed|skipped)|failed lock/, {
+    timeout_ms: answered_ms_max,
+  });
   assert.ok(elapsed_ms < answered_ms_max, `${script} took ${elapsed_ms} ms`);
+  assert.ok((await reasons()) > before, `the log does not say that ${script} was refused as ${why}`);
 }
 
 /** The metadata's version as it is on the disk, read without a lock. */
