@@ -46,8 +46,12 @@ export interface GuestPlace {
 
 /** Software emulation is what every machine has; KVM is faster by far where it works: LVMLOCKD_CLUSTER_ACCEL=kvm. */
 export const accelerator = process.env.LVMLOCKD_CLUSTER_ACCEL ?? "tcg";
-/** Bun needs AVX2, and this is the model that boots fastest under emulation (11.0 s; `max` takes 13.7 s). */
-const CPU = accelerator === "kvm" ? "host" : "Haswell-noTSX";
+/**
+ * Bun needs AVX2, and this is the model that boots fastest under emulation (11.0 s; `max` takes 13.7 s). With erms a kernel clears and
+ * copies memory by `rep stosb` and `rep movsb`, which are emulated byte by byte: a process and a `vgcreate --shared` took 1.3 to 2 times
+ * as long with it.
+ */
+const CPU = accelerator === "kvm" ? "host" : "Haswell-noTSX,-erms";
 /**
  * Without no_timer_check a kernel counts ticks while it starts, and panics when a crowded machine gives its guest too few (seen).
  *
