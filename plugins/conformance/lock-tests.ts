@@ -9,6 +9,8 @@ const MANY = 50;
 /** How long a lock may wait that nobody releases, and one that somebody does. */
 const SHORT_MS = 200;
 const LONG_MS = 10_000;
+/** By then a request that waits is where it waits. */
+const QUEUED_MS = 1000;
 
 /** What locks promise on one host. */
 export function lockTests(harness: ConformanceHarness, withHere: InCluster): void {
@@ -117,11 +119,35 @@ export function conflictTests(harness: ConformanceHarness, inCluster: InCluster)
           );
           must(impatient.retry !== "never", "the refusal does not say that trying again can help");
           const waiting = there.lock(VG, "ex", "no", LONG_MS);
+          await Bun.sleep(QUEUED_MS);
           good(await here.unlock(VG, "ex"));
           good(await waiting);
           refused(await here.lock(VG, "sh"), "a lock that has gone to the other host");
           good(await there.unlock(VG, "ex"));
           await lockGood(harness, here, VG, "ex");
+        }),
+    );
+
+    testWhen(
+      queueing && shared_locks && harness.host_count > 2,
+      "a lock that waits to be exclusive is not overtaken by a shared one that is asked for later",
+      () =>
+        inCluster(async ({ here, members }) => {
+          const [, writer, reader] = members;
+          must(writer !== undefined && reader !== undefined, "a third host");
+          // A manager may treat a lock that the host has had before in another way than its first one.
+          for (const member of members) {
+            await lockGood(harness, member, VG, "sh");
+            good(await member.unlock(VG, "sh"));
+          }
+          await lockGood(harness, here, VG, "sh");
+          const waiting = writer.lock(VG, "ex", "no", LONG_MS);
+          await Bun.sleep(QUEUED_MS);
+          refused(await reader.lock(VG, "sh", "no", SHORT_MS), "a lock behind one that waits");
+          good(await here.unlock(VG, "sh"));
+          good(await waiting);
+          good(await writer.unlock(VG, "ex"));
+          await lockGood(harness, reader, VG, "sh");
         }),
     );
 

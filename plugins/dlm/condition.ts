@@ -5,7 +5,8 @@ import type { Kernel } from "./kernel.ts";
 
 /**
  * The state of a lockspace as far as requests go. The kernel blocks whoever sends it a request for a lockspace that is stopped, for
- * as long as that lasts; so this is looked at first, and a request that would block is not made.
+ * as long as that lasts; so this is looked at first, and a request that is known to block is not made. What is left is the end of a
+ * recovery, see `kernel.ts`; a worker that is caught there is what the plugin host's time limit is for.
  */
 export type Condition =
   | { readonly kind: "running" }

@@ -9,6 +9,10 @@ export const LKF = {
   CANCEL: 0x2,
   CONVERT: 0x4,
   VALBLK: 0x8,
+  /** A conversion waits behind those that wait already, also where it could be granted. */
+  QUECVT: 0x10,
+  /** What was exclusive goes and nobody knows any more what the value block should be. */
+  IVVALBLK: 0x20,
   PERSISTENT: 0x80,
   EXPEDITE: 0x400,
   ORPHAN: 0x4000,

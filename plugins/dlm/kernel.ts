@@ -9,7 +9,7 @@ export interface Kernel {
   localNodeid(): number | null;
   /** Is the dlm module loaded? */
   isLoaded(): boolean;
-  /** "gone": this kernel has no such lockspace. "stopped": its members are being agreed on, and requests would block. */
+  /** "gone": this kernel has no such lockspace. "stopped": its members are being agreed on, and requests block. */
   lockspace(name: string): "running" | "stopped" | "gone";
   /** Does this kernel know of locks in the lockspace, its own or those of others? Null when it does not say (debugfs). */
   hasLocks(name: string): boolean | null;
@@ -17,7 +17,11 @@ export interface Kernel {
   closeLeftovers(name: string): number;
 }
 
-/** DLM_RS_DONE of recover_status: the last recovery is through. A stop of the lockspace sets the whole status to 0. */
+/**
+ * DLM_RS_DONE of recover_status: this node's part of the last recovery is through. A stop of the lockspace sets the whole status to 0.
+ * Requests go on blocking until all nodes have come so far (fs/dlm/recoverd.c: dlm_recover_done_wait, then enable_locking), which only
+ * the node with the lowest number shows (DLM_RS_DONE_ALL); that is milliseconds, unless a node fails within them.
+ */
 const RECOVERY_DONE = 0x40;
 
 /** `root` is "/" but in tests. */

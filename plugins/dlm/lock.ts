@@ -75,8 +75,11 @@ function lockRequest(
   queue_ms: number,
 ): LockRequest {
   const lkid = held.get(name)?.lkid ?? 0;
+  // A new lock queues in any case. A conversion from null to shared would be granted past one to exclusive that waits, and readers that
+  // relieve each other would keep a writer out for ever.
+  const queues = lkid === 0 ? 0 : LKF.QUECVT;
   const flags =
-    (queue_ms === 0 ? LKF.NOQUEUE : 0) |
+    (queue_ms === 0 ? LKF.NOQUEUE : queues) |
     (lkid === 0 ? 0 : LKF.CONVERT) |
     (kind === "lv" ? 0 : LKF.VALBLK) |
     KEPT;

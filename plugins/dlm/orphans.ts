@@ -161,7 +161,8 @@ function dropVgLock(state: LockspaceState, handle: LockspaceHandlePointer): Late
   const ticket = client.ticket();
   if (adoptEither(client, handle, ticket, VG_LOCK, "ex") !== 0) return null;
   warn(state, "the VG lock of a command that had it when lvmlockd died is released");
-  const release = lateRelease(state, handle, VG_RESOURCE, () => ticket.lkid(), null);
+  // The command may have written metadata whose version it could not store any more. A shared lock's release leaves the block alone.
+  const release = lateRelease(state, handle, VG_RESOURCE, () => ticket.lkid(), "lost");
   return {
     ...release,
     finish(done) {

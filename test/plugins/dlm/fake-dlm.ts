@@ -214,6 +214,7 @@ export function fakeNode(cluster: FakeCluster, nodeid = 1): FakeNode {
       orphan: false,
     };
     if (own === undefined) resource.locks.push(lock);
+    if (lock.mode === LKM.EX && mode !== LKM.EX && (flags & LKF.IVVALBLK) !== 0) resource.lost = true;
     const writes = lock.mode === LKM.EX && mode !== LKM.EX && (flags & LKF.VALBLK) !== 0;
     if (writes) {
       resource.block = ticket.block.slice();

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { LKM } from "../../../plugins/dlm/flags.ts";
 import { JOINED } from "../../../plugins/dlm/join.ts";
+import { UNWRITTEN } from "../../../plugins/dlm/value-block.ts";
 import { look, stopWatch } from "../../../plugins/dlm/watch.ts";
 import { fakeCluster } from "./fake-dlm.ts";
 import { joined, LV, open, VG } from "./joined.ts";
@@ -46,6 +47,23 @@ test("so is the shared one of a command that was reading", async () => {
   const next = await joined(cluster);
   for (let times = 0; times < 2; times++) await look(next.state);
   expect(await other.lock(VG, "ex")).toMatchObject({ kind: "done" });
+});
+
+test("the value block of an exclusive VG lock is lost with the lvmlockd that had it, of a shared one it stays", async () => {
+  for (const mode of ["ex", "sh"] as const) {
+    const cluster = fakeCluster();
+    const other = await joined(cluster, 2);
+    await other.lock(VG, "ex");
+    await other.unlock(VG, "ex", 7);
+    const first = await joined(cluster);
+    await first.lock(VG, mode);
+    first.node.die();
+    const next = await joined(cluster);
+    await look(next.state);
+    const version = { ...UNWRITTEN, layout: 0x0101, r_version: 7 };
+    const value_block = mode === "ex" ? null : version;
+    expect(await other.lock(VG, "sh")).toMatchObject({ kind: "done", value_block });
+  }
 });
 
 test("of several shared ones each is released", async () => {

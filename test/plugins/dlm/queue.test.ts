@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { DEADLINES } from "../../../core/deadlines.ts";
-import { LKM, WAIT } from "../../../plugins/dlm/flags.ts";
+import { LKF, LKM, WAIT } from "../../../plugins/dlm/flags.ts";
 import { look } from "../../../plugins/dlm/watch.ts";
 import { fakeCluster } from "./fake-dlm.ts";
 import { type Joined, joined, LV, VG } from "./joined.ts";
@@ -35,6 +35,24 @@ test("one that is not released in time is taken out of the queue and refused wit
   expect(two.node.now_ms - before_ms).toBe(400);
   expect(two.node.sent).toContain("cancel");
   expect(cluster.queue).toEqual([]);
+});
+
+test("one that has been had before waits behind those that wait already, and one that may not wait is not queued", async () => {
+  const { cluster, two, wait } = await twoNodes();
+  for (const held of cluster.resources.get("lvm_vg VGLK")?.locks ?? []) held.mode = LKM.NL;
+  await two.lock(VG, "sh");
+  await two.unlock(VG, "sh");
+  two.node.sent.length = 0;
+  await wait(VG, 400);
+  await two.unlock(VG, "ex");
+  await two.lock(VG, "sh");
+  const QUEUES = (LKF.CONVERT | LKF.VALBLK | LKF.QUECVT | LKF.PERSISTENT).toString(16);
+  const REFUSED = (LKF.CONVERT | LKF.VALBLK | LKF.NOQUEUE | LKF.PERSISTENT).toString(16);
+  expect(two.node.sent).toEqual([
+    `VGLK mode 5 flags ${QUEUES}`,
+    "VGLK mode 0 flags 4",
+    `VGLK mode 3 flags ${REFUSED}`,
+  ]);
 });
 
 test("an LV's lock never waits", async () => {
