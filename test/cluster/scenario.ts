@@ -22,7 +22,7 @@ export interface ScenarioOptions {
   /** Runs only when it is named: measurements, control runs against the C daemon. */
   readonly only_by_name?: boolean;
   readonly timeout_ms?: number;
-  /** A failure is a failure, also with --second-try: what it judges is whether data is safe. */
+  /** Is not run again with --second-try whatever failed; others are, when a command failed or a time was missed. */
   readonly unforgiving?: boolean;
 }
 

@@ -46,6 +46,9 @@ export interface Host {
   guest(): Guest;
 }
 
+/** What had to be refused was done: no busy machine excuses it. */
+export class NotRefused extends Error {}
+
 const run_ms_default = 120_000;
 /** A look costs the emulated host as much as the work that it waits for. */
 const poll_ms_default = 800;
@@ -76,7 +79,8 @@ function commandsOf({ name, transcript, ending }: HostParts, guest: () => Guest)
   };
   const refused: Host["refused"] = async (script, why, options) => {
     const result = await run(script, options);
-    if (result.rc === 0) return fail("This must be refused:", script, result);
+    if (result.rc === 0)
+      throw new NotRefused(`This must be refused:\n${describeResult(name, script, result)}`);
     if (result.rc === 124 || result.rc === 255)
       return fail("This must be refused, not hang:", script, result);
     return why.test(result.stderr) ? result : fail(`This must be refused with ${why}:`, script, result);

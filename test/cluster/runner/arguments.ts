@@ -26,7 +26,7 @@ Boots real hosts in QEMU and runs the scenarios whose name contains a NAME (all 
   --keep-on-failure  Leave the hosts of the first failure running until Ctrl-C, and say how to reach them.
   --go-on            Go on with the next step after one that failed.
   --verbose          Print every command with its output.
-  --second-try       Run what failed once more, alone, and call it unstable when it passes then; what judges safety is not forgiven.
+  --second-try       Run what failed once more, alone, and call it unstable when it passes then; nothing is forgiven that was granted wrongly or found wrong.
   --control          Leave Debian's own lvmlockd in its place: with --go-on, what C does in each step. Ours are not in the guests then.
   --guests N         Run at most N guests at the same time.
   --broken PATCH     Build our lvmlockd with this patch (patch -p1): scenarios must fail.`;

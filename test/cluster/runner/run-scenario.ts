@@ -1,7 +1,9 @@
 /** Runs one scenario: its clusters, its steps with their times, and what is kept when it fails. */
+import { AssertionError } from "node:assert/strict";
 import { findImage } from "../image/build.ts";
 import { type Cluster, cluster } from "../lab/cluster.ts";
 import { type Ending, openEnding } from "../lab/ending.ts";
+import { NotRefused } from "../lab/host.ts";
 import type { Scenario, Steps } from "../scenario.ts";
 import type { RunnerOptions } from "./arguments.ts";
 import { keepEvidence, lastLines } from "./evidence.ts";
@@ -13,6 +15,8 @@ export interface Outcome {
   readonly cpu_ms: number;
   readonly steps: number;
   readonly failure: string | null;
+  /** Whether the failure may be a time that a busy machine has missed. */
+  readonly forgivable: boolean;
   /** It failed before, and this is what came of trying it again. */
   readonly unstable: boolean;
 }
@@ -101,6 +105,11 @@ function stepsOf(scenario: Scenario, options: RunnerOptions, clusters: Cluster[]
   };
 }
 
+/** What was done and should have been refused, and what was found and should not be so, is never a busy machine's doing. */
+function isForgivable(error: unknown, { unforgiving }: Scenario): boolean {
+  return unforgiving !== true && !(error instanceof NotRefused) && !(error instanceof AssertionError);
+}
+
 export function mostTime_ms({ timeout_ms = scenario_ms_max }: Scenario): number {
   return timeout_ms;
 }
@@ -147,6 +156,7 @@ export async function runScenario(
     ending: openEnding(),
   };
   let failure: string | null = null;
+  let forgivable = false;
   try {
     const work = scenario.run(stepsOf(scenario, options, clusters, tally));
     await withDeadline(scenario, work, tally).finally(() => {
@@ -159,11 +169,13 @@ export async function runScenario(
     const directory = await keepEvidence(name, clusters, error);
     for (const each of clusters) console.log(lastLines(each));
     failure = error instanceof Error ? error.message : String(error);
+    forgivable = isForgivable(error, scenario);
     console.log(`${scenario.name}: FAILED: ${failure}\nEverything that happened is in ${directory}`);
     if (options.keep_on_failure) await waitForPerson(clusters);
   }
   await Promise.all(clusters.map((each) => each.close()));
   const elapsed_ms = performance.now() - start_ms;
   const cpu_ms = clusters.reduce((sum_ms, each) => sum_ms + each.cpu_ms(), 0);
-  return { name: scenario.name, elapsed_ms, cpu_ms, steps: tally.passed, failure, unstable: false };
+  const { name } = scenario;
+  return { name, elapsed_ms, cpu_ms, steps: tally.passed, failure, forgivable, unstable: false };
 }

@@ -22,6 +22,7 @@ export default scenario(
     about: "The scsi-pr plugin passes the suite of every lock manager on two hosts with real SCSI disks.",
     guests: 3,
     timeout_ms: suite_ms_max + 120_000,
+    unforgiving: true,
   },
   async ({ cluster, step, say }) => {
     const lab = await cluster({ hosts: 2 });

@@ -1,10 +1,12 @@
 /** The runner of scenarios: which, when, and what a command line means. */
 import { expect, spyOn, test } from "bun:test";
+import { AssertionError } from "node:assert/strict";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cached } from "../image/cache.ts";
 import { openEnding } from "../lab/ending.ts";
+import { NotRefused } from "../lab/host.ts";
 import { mergeLvmConfig, printLvmConfig } from "../lab/lvm-config.ts";
 import { parseArguments, type RunnerOptions } from "../runner/arguments.ts";
 import { type Outcome, runScenario } from "../runner/run-scenario.ts";
@@ -128,6 +130,22 @@ test("a scenario that is late fails, and its later steps neither begin nor are p
     expect(begun).toEqual([]);
     expect(lines.at(-1)).toBe("the end");
     expect(lines.filter((line) => line.includes("goes on") || line.includes("comes later"))).toEqual([]);
+  }));
+
+test("a second try is for commands that failed and times that were missed, not for what was granted or found wrong", () =>
+  withCache(async () => {
+    const forgivable = async (error: Error, options: { readonly unforgiving?: boolean } = {}) => {
+      const failing = scenario("failing", { about: "", guests: 0, ...options }, ({ step }) =>
+        step("fails", () => {
+          throw error;
+        }),
+      );
+      return (await runAndWait(failing, 0)).outcome.forgivable;
+    };
+    expect(await forgivable(new Error("This must succeed within 1 ms"))).toBe(true);
+    expect(await forgivable(new Error("This must succeed"), { unforgiving: true })).toBe(false);
+    expect(await forgivable(new NotRefused("This must be refused"))).toBe(false);
+    expect(await forgivable(new AssertionError({ message: "active on two hosts" }))).toBe(false);
   }));
 
 test("after a failed step, what runs beside it begins nothing new", () =>
