@@ -31,7 +31,8 @@ export async function run(
   options: { readonly cwd?: string } = {},
 ): Promise<string> {
   if (options.cwd !== undefined) mkdirSync(options.cwd, { recursive: true });
-  const child = Bun.spawn([...words], {
+  // Told to end when this process ends without a chance to tell it; what it leaves half-made is swept by the next run that makes it.
+  const child = Bun.spawn(["setpriv", "--pdeathsig", "TERM", ...words], {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",

@@ -10,6 +10,7 @@ import {
   makeVg,
   noticed_ms_max,
   refusedSoon,
+  type Why,
 } from "../services/dlm-vg.ts";
 import { startLvmlockd } from "../services/lvmlockd.ts";
 
@@ -30,21 +31,23 @@ async function startC(host: Host): Promise<void> {
   await host.must(`${WITH_C}; lvcreate -q -an -n lv0 -L 4M vgc`);
 }
 
+const missing = (log: RegExp): Why => ({ error: "EMANAGER", log });
+
 async function nothingRuns({ step }: Steps, hosts: readonly [Host, Host]): Promise<void> {
   const [a, b] = hosts;
   const create = "vgcreate --shared --locktype dlm vg0 /dev/sda";
   await startLvmlockd(a, { arguments: "" });
   await step("without the dlm a VG is refused with what to start, one thing after the other", async () => {
     await a.must("modprobe -r dlm");
-    await refusedSoon(a, create, /the kernel module dlm is not loaded: `modprobe dlm`/);
+    await refusedSoon(a, create, missing(/the kernel module dlm is not loaded: `modprobe dlm`/));
     await a.must("modprobe dlm");
     await refusedSoon(
       a,
       create,
-      /neither corosync nor dlm_controld runs on this host: `systemctl start corosync dlm`/,
+      missing(/neither corosync nor dlm_controld runs on this host: `systemctl start corosync dlm`/),
     );
     await startCorosyncOnAll(hosts);
-    await refusedSoon(a, create, /dlm_controld does not run on this host: `systemctl start dlm`/);
+    await refusedSoon(a, create, missing(/dlm_controld does not run on this host: `systemctl start dlm`/));
   });
   await Promise.all(hosts.map(startControld));
   await startLvmlockd(b, { arguments: "" });
@@ -65,6 +68,12 @@ async function startThatHangs(
   return { started };
 }
 
+/** It is answered, whatever the answer is. */
+async function answered(host: Host, command: string): Promise<void> {
+  const { rc } = await host.run(command, { timeout_ms: answered_ms_max });
+  assert.notEqual(rc, 124, `${command} hangs`);
+}
+
 async function controldHangs({ step, say }: Steps, [a, b]: readonly [Host, Host]): Promise<void> {
   await b.must("vgcreate -q --shared --locktype dlm vg1 /dev/sdb");
   const { started } = await startThatHangs(a, b);
@@ -83,10 +92,8 @@ async function controldHangs({ step, say }: Steps, [a, b]: readonly [Host, Host]
       assert.notEqual(rc, 124, "the start of a VG hangs with dlm_controld");
       say(`the start of another VG was refused after ${elapsed_ms.toFixed(0)} ms`);
       await dumped(a, HANGS);
-      for (const command of ["vgrename vg0 vg9", "vgchange --lockstop vg0", START_VG1]) {
-        const answered = await a.run(command, { timeout_ms: answered_ms_max });
-        assert.notEqual(answered.rc, 124, `${command} hangs with dlm_controld`);
-      }
+      for (const command of ["vgrename vg0 vg9", "vgchange --lockstop vg0", START_VG1])
+        await answered(a, command);
       await dumped(a, /lvm_vg0 can't be stopped now: dlm_controld runs on this host/);
       // It is neither renamed nor stopped, and gives locks on.
       await a.must("lvchange -aey vg0/more && lvchange -an vg0/more", { timeout_ms: answered_ms_max });
@@ -119,7 +126,7 @@ async function controldDies({ step }: Steps, [a, b]: readonly [Host, Host]): Pro
       });
       await refusedSoon(a, "lvchange -aey vg0/lv1", CONTROLD_GONE);
       await refusedSoon(a, "lvcreate -q -an -n no -L 4M vg0", CONTROLD_GONE);
-      await a.run("vgchange --lockstop vg0", { timeout_ms: answered_ms_max });
+      await answered(a, "vgchange --lockstop vg0");
       await a.must("lvmlockctl --info >/dev/null", { timeout_ms: answered_ms_max });
       // The control run: killed by timeout, as nothing else would have ended it.
       assert.equal((await c).rc, 128 + 9, "the C daemon has answered");
@@ -137,7 +144,7 @@ async function corosyncDies({ step }: Steps, b: Host): Promise<void> {
     await b.must("kill -9 $(pidof corosync)");
     await b.until("! pgrep -x dlm_controld", { timeout_ms: noticed_ms_max });
     await refusedSoon(b, "lvchange -aey vg0/lv1", CONTROLD_GONE);
-    await b.run("vgchange --lockstart vg1", { timeout_ms: answered_ms_max });
+    await answered(b, "vgchange --lockstart vg1");
     await b.must("lvmlockctl --info >/dev/null", { timeout_ms: answered_ms_max });
   });
 }

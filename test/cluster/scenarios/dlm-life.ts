@@ -63,7 +63,7 @@ async function activate(lab: Cluster, { step }: Steps): Promise<void> {
     await a.must("lvchange -an vg0/lv0");
     await Promise.all(lab.hosts.map((host) => host.must("lvchange -asy vg0/lv0")));
     await b.refused("lvchange -aey vg0/lv0", otherHost);
-    await a.refused("lvremove -y vg0/lv0", /./);
+    await a.refused("lvremove -y vg0/lv0", otherHost);
     await a.must("echo from-host1 | dd of=/dev/vg0/lv0 bs=512 conv=sync oflag=direct");
     const { stdout } = await b.must("dd if=/dev/vg0/lv0 bs=512 count=1 iflag=direct | head -c 10");
     assert.equal(stdout, "from-host1");

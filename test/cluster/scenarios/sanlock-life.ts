@@ -162,7 +162,15 @@ async function moveGlobalLock(lab: Cluster, { step }: Steps): Promise<void> {
     await a.must("lvmlockctl --gl-enable vg2");
     await Promise.all(lab.hosts.map((host) => host.must("vgs && pvs")));
     await b.must("pvcreate /dev/sdb && pvremove /dev/sdb");
+    for (const host of lab.hosts) assert.deepEqual(await holdersOfGlobalLock(host), ["vg2"]);
   });
+}
+
+/** The VGs in whose lockspaces the host knows of a global lock. */
+async function holdersOfGlobalLock(host: Host): Promise<string[]> {
+  const { stdout } = await host.must("lvmlockctl --info");
+  const vgs = stdout.split(/^VG /m).slice(1);
+  return vgs.filter((text) => /^LK GL /m.test(text)).map((text) => text.split(" ", 1)[0] ?? "");
 }
 
 /** Done while another VG holds the global lock: changing a lock type takes it. */
@@ -224,6 +232,9 @@ async function remove(lab: Cluster, { step }: Steps): Promise<void> {
   });
 }
 
+/** Everything that is said of lvm's behaviour is said of this one. */
+const LVM_VERSION = /LVM version: +2\.03\.31\(/;
+
 const lifeOn = (hosts: 2 | 3) =>
   scenario(
     hosts === 3 ? "sanlock-life" : "sanlock-life-2",
@@ -237,7 +248,10 @@ const lifeOn = (hosts: 2 | 3) =>
       const disks = [{ size_mb: 1024 }, { size_mb: 400 }, { size_mb: 400 }];
       const lab = await steps.cluster({ hosts, disks });
       if (hosts === 2) await Promise.all(lab.hosts.map(udevWatches));
-      await steps.step("sanlock and lvmlockd start", () => startDaemonsOnAll(lab));
+      await steps.step("sanlock and lvmlockd start", async () => {
+        await startDaemonsOnAll(lab);
+        assert.match((await lab.host(1).must("lvm version")).stdout, LVM_VERSION);
+      });
       for (const part of [
         createAndStart,
         activate,

@@ -71,7 +71,9 @@ export default scenario(
           await manual.must("dmsetup table lost-two | grep -w linear");
           const info = "lvmlockctl --info --reportformat json | grep -w killed";
           await manual.until(info, { timeout_ms: 20_000 });
-          await manual.refused("lvcreate -an -n no -L 4M lost", /.+/, { timeout_ms: 60_000 });
+          await manual.refused("lvcreate -an -n no -L 4M lost", /VG lost lock failed/, {
+            timeout_ms: 60_000,
+          });
         }),
     ]);
     await step("they deactivate it and drop the VG; the other VG goes on", async () => {

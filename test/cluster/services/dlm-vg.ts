@@ -7,7 +7,19 @@ export const noticed_ms_max = 120_000;
 /** No command may wait for longer, whatever has happened to the cluster, also on a machine that is busy with other clusters. */
 export const answered_ms_max = 90_000;
 
-export const CONTROLD_GONE = /dlm_controld does not run on this host any more.*this host has to be restarted/;
+/** Why a lock is refused: the number that lvm prints, and the sentence in lvmlockd's log. */
+export interface Why {
+  readonly error: "EMANAGER" | "ENETDOWN";
+  readonly log: RegExp;
+}
+
+/** docs/dlm.md has the same for people. */
+const NUMBERS = { EMANAGER: -214, ENETDOWN: -100 } as const;
+
+export const CONTROLD_GONE: Why = {
+  error: "EMANAGER",
+  log: /dlm_controld does not run on this host any more.*this host has to be restarted/,
+};
 
 /** vg0 on the first disk with lv0 and lv1, started on all hosts. The first of them looks after its VG lock in the dlm. */
 export async function makeVg(hosts: readonly Host[]): Promise<void> {
@@ -24,15 +36,14 @@ export async function dumped(host: Host, pattern: RegExp): Promise<void> {
 }
 
 /** A command whose lock is refused, and soon; lvmlockd's log says of this one why. */
-export async function refusedSoon(host: Host, script: string, why: RegExp): Promise<void> {
+export async function refusedSoon(host: Host, script: string, why: Why): Promise<void> {
   const reasons = async (): Promise<number> =>
-    (await host.must("lvmlockctl --dump")).stdout.split("\n").filter((line) => why.test(line)).length;
+    (await host.must("lvmlockctl --dump")).stdout.split("\n").filter((line) => why.log.test(line)).length;
   const before = await reasons();
-  const { elapsed_ms } = await host.refused(script, /lock (failed|skipped)|failed lock/, {
-    timeout_ms: answered_ms_max,
-  });
+  const number = new RegExp(`lock (failed|skipped): error ${NUMBERS[why.error]}\\b`);
+  const { elapsed_ms } = await host.refused(script, number, { timeout_ms: answered_ms_max });
   assert.ok(elapsed_ms < answered_ms_max, `${script} took ${elapsed_ms} ms`);
-  assert.ok((await reasons()) > before, `the log does not say that ${script} was refused as ${why}`);
+  assert.ok((await reasons()) > before, `the log does not say that ${script} was refused as ${why.log}`);
 }
 
 /** The metadata's version as it is on the disk, read without a lock. */
