@@ -22,19 +22,23 @@ interface Manager {
   readonly start: (hosts: readonly Host[]) => Promise<unknown>;
   readonly daemon_arguments: string;
   readonly disk_mb: number;
-  /** False where stopping the last VG of one daemon takes away what the other one still uses: lvm_global, which dlm hosts have once. */
-  readonly stops_alone: boolean;
+  /** Commands that only this manager has. */
+  readonly own: readonly Timed[];
 }
 
+/**
+ * The spare disk is for commands that make and take away. The second VG stays started, so that no stop takes the global lock with it: of
+ * the dlm's lockspace for it a host has one, and the other daemon still uses it.
+ */
 const SIDES = {
-  C: { vg: "vgc", socket: "/run/lvm/c.socket" },
-  ours: { vg: "vgo", socket: "/run/lvm/lvmlockd.socket" },
+  C: { vg: "vgc", socket: "/run/lvm/c.socket", disk: 0, spare: 1, second: 2 },
+  ours: { vg: "vgo", socket: "/run/lvm/lvmlockd.socket", disk: 3, spare: 4, second: 5 },
 };
 type Side = keyof typeof SIDES;
 const SIDE_NAMES = ["C", "ours"] as const;
 const rounds = 25;
-// A start or stop waits for the lock manager's clocks, so that few runs say as much.
-const start_rounds = 4;
+// They wait for the lock manager's clocks or write leases, and take seconds.
+const slow_rounds = 10;
 const contended_s = 15;
 const contended_rounds = 2;
 
@@ -49,18 +53,30 @@ const COMMANDS: readonly Timed[] = [
   { name: "lvremove", command: "lvremove -q -y $vg/t", before: "lvchange -an $vg/t" },
   { name: "lvchange -aey, refused", command: "lvchange -aey $vg/busy", refused: true },
 ];
-const STARTING: readonly Timed[] = [
+const SLOW: readonly Timed[] = [
+  { name: "pvcreate", command: "pvcreate -q -y $spare" },
+  { name: "vgextend", command: "vgextend -q $vg $spare" },
+  { name: "vgreduce", command: "vgreduce -q $vg $spare" },
+  { name: "vgcreate --shared", command: "vgcreate -q --shared --locktype $manager new$vg $spare" },
+  { name: "vgrename", command: "vgrename -q new$vg old$vg" },
+  { name: "vgremove", command: "vgremove -q -y old$vg" },
   { name: "vgchange --lockstop", command: "vgchange -q --lockstop $vg" },
   { name: "vgchange --lockstart", command: "vgchange -q --lockstart $vg" },
 ];
+/** With the other host, which has the LV active as well. */
+const REFRESH: Timed = {
+  name: "lvextend of a shared LV, refreshed on the other host",
+  command: "lvextend -q --lockopt shupdate -L +4M $vg/shared",
+};
 
 /** For the client, the program whose daemon it shall talk to. */
-function environment(side: Side): string {
-  return `export LVM_LVMLOCKD_SOCKET=${SIDES[side].socket} vg=${SIDES[side].vg}`;
+function environment(side: Side, lab: Cluster, manager: Manager): string {
+  const { socket, vg, spare } = SIDES[side];
+  return `export LVM_LVMLOCKD_SOCKET=${socket} vg=${vg} spare=${lab.disk(spare).path} manager=${manager.name}`;
 }
 
 /** Prints one line "side:command:microseconds" for each run; who begins alternates. */
-function script(commands: readonly Timed[], times: number): string {
+function script(commands: readonly Timed[], times: number, environment: (side: Side) => string): string {
   const turns = commands.map(({ name, command, before = "true", refused }) => {
     const expected = refused === true ? `! ${command}` : command;
     return `for side in $order; do
@@ -77,8 +93,8 @@ done`;
 }
 
 /** How many metadata changes a host gets done, and how many are refused, while the other one does the same. */
-function contended(side: Side): string {
-  return `${environment(side)}; good=0; bad=0; end=$((SECONDS+${contended_s}))
+function contended(environment: string): string {
+  return `${environment}; good=0; bad=0; end=$((SECONDS+${contended_s}))
 while [ $SECONDS -lt $end ]; do
 if vgchange -q --addtag t$RANDOM $vg >/dev/null 2>&1; then good=$((good+1)); else bad=$((bad+1)); fi
 done; echo $good $bad`;
@@ -97,17 +113,29 @@ async function startBoth(lab: Cluster, manager: Manager): Promise<void> {
     lab.hosts.map((host) => host.must(`${cDaemon}; until test -S ${SIDES.C.socket}; do sleep 0.1; done`)),
   );
   await Promise.all(lab.hosts.map((host) => startLvmlockd(host, { arguments: manager.daemon_arguments })));
-  for (const [index, side] of SIDE_NAMES.entries()) {
-    const make = `vgcreate --shared --locktype ${manager.name} $vg ${lab.disk(index).path}`;
-    await first.must(`${environment(side)}; ${make}`, { timeout_ms: 120_000 });
-    await second.must(`${environment(side)}; vgchange --lockstart $vg`, { timeout_ms: 120_000 });
-    await second.must(`${environment(side)}; lvcreate -q -aey -n busy -L 4M $vg`);
+  for (const side of SIDE_NAMES) {
+    const set = environment(side, lab, manager);
+    const make = "vgcreate --shared --locktype $manager";
+    const { disk, second: second_disk } = SIDES[side];
+    await first.must(`${set}; ${make} $vg ${lab.disk(disk).path}`, { timeout_ms: 120_000 });
+    await first.must(`${set}; ${make} second$vg ${lab.disk(second_disk).path}`, { timeout_ms: 120_000 });
+    await second.must(`${set}; vgchange --lockstart $vg`, { timeout_ms: 120_000 });
+    await second.must(`${set}; lvcreate -q -aey -n busy -L 4M $vg`);
+    await first.must(`${set}; lvcreate -q -an -n shared -L 4M $vg`);
+    for (const host of lab.hosts) await host.must(`${set}; lvchange -asy $vg/shared`);
   }
 }
 
 /** A row of the table in docs/performance.md for each command. */
-async function rows(host: Host, commands: readonly Timed[], times: number): Promise<readonly string[]> {
-  const { rc, stdout } = await host.run(script(commands, times), { timeout_ms: 1_200_000 });
+async function rows(
+  lab: Cluster,
+  manager: Manager,
+  commands: readonly Timed[],
+  times: number,
+): Promise<readonly string[]> {
+  const host = lab.host(1);
+  const text = script(commands, times, (side) => environment(side, lab, manager));
+  const { rc, stdout } = await host.run(text, { timeout_ms: 1_800_000 });
   if (rc !== 0) throw new Error(`${stdout}\n${(await host.must("tail /run/timing.err")).stdout}`);
   const runs = stdout
     .trim()
@@ -123,30 +151,34 @@ async function rows(host: Host, commands: readonly Timed[], times: number): Prom
 }
 
 async function compare({ cluster, step, say }: Steps, manager: Manager): Promise<void> {
-  const disk = { size_mb: manager.disk_mb };
-  const lab = await cluster({ hosts: 2, disks: [disk, disk], memory_mb: 640 });
+  const disks = [1, 2, 3, 4, 5, 6].map(() => ({ size_mb: manager.disk_mb }));
+  const lab = await cluster({ hosts: 2, disks, memory_mb: 640 });
   const table = [`| ${manager.name} | C | ours | median of the ratios of pairs |`, "|---|---:|---:|---:|"];
   await step("both daemons run on both hosts, each with a VG of its own", async () => {
     await manager.start(lab.hosts);
     await startBoth(lab, manager);
   });
   await step(`commands of one host, ${rounds} times each`, async () => {
-    table.push(...(await rows(lab.host(1), COMMANDS, rounds)));
+    table.push(...(await rows(lab, manager, [...COMMANDS, ...manager.own], rounds)));
   });
   for (let round = 1; round <= contended_rounds; round++) {
     for (const side of SIDE_NAMES) {
       await step(`two hosts change one VG for ${contended_s} s with ${side}`, async () => {
         const counts = await Promise.all(
-          lab.hosts.map((host) => host.must(contended(side), { timeout_ms: 120_000 })),
+          lab.hosts.map((host) =>
+            host.must(contended(environment(side, lab, manager)), { timeout_ms: 120_000 }),
+          ),
         );
         say(`${side}: done and refused: ${counts.map(({ stdout }) => stdout.trim()).join(" | ")}`);
       });
     }
   }
-  if (manager.stops_alone)
-    await step(`stop and start of a VG, ${start_rounds} times each`, async () => {
-      table.push(...(await rows(lab.host(1), STARTING, start_rounds)));
-    });
+  await step(`what takes seconds, ${slow_rounds} times each`, async () => {
+    for (const host of lab.hosts)
+      for (const side of SIDE_NAMES)
+        await host.must(`${environment(side, lab, manager)}; lvchange -an $vg/shared`);
+    table.push(...(await rows(lab, manager, SLOW, slow_rounds)));
+  });
   console.log(["", ...table, ""].join("\n"));
 }
 
@@ -169,13 +201,13 @@ export default [
     start: (hosts) => Promise.all(hosts.map((host) => startSanlock(host))),
     daemon_arguments: `-o ${IO_TIMEOUT_S}`,
     disk_mb: 512,
-    stops_alone: true,
+    own: [],
   }),
   timing({
     name: "dlm",
     start: (hosts) => startDlm(hosts, { transport: "knet" }),
     daemon_arguments: "",
     disk_mb: 256,
-    stops_alone: false,
+    own: [REFRESH],
   }),
 ];
