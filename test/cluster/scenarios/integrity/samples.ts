@@ -1,62 +1,90 @@
-/** When which LV was active on which host, from the hosts' dm tables; and whether two had one at the same time. */
+/**
+ * When which LV was active on which host, as the host's console tells it: from its dm table, which does not know how, and from its
+ * workers, which know what lvm granted them. Both are told so that an activation lasted at least from its first time to its last.
+ */
+import type { Clock } from "./clocks.ts";
 
-export interface Sample {
+/** One life of a host, from a boot to a crash or the end of the run. */
+export interface Life {
   readonly host: string;
-  /** On the lab's clock. */
-  readonly time_s: number;
-  readonly active: ReadonlySet<string>;
+  readonly clock: Clock;
+  readonly crash: Crash | null;
 }
 
-export interface Interval {
+export interface Crash {
+  /** On the lab's clock; the host was still alive then. */
+  readonly at_s: number;
+  /** For at least so long after that the lock manager keeps the dead host's locks from the others. */
+  readonly kept_s: number;
+}
+
+export interface Activation {
   readonly host: string;
   readonly lv: string;
-  /** First and last sample in a row that saw it: it was active for at least that long. */
+  /** "table": in the dm table, in whichever mode. */
+  readonly mode: "ex" | "sh" | "table";
+  /** On the lab's clock. */
   readonly from_s: number;
   readonly to_s: number;
+  /** How wrong both times may be, because the host's clock is another one. */
+  readonly error_s: number;
+  /** The host crashed with it: until then it was active, and from then on its lock is kept for a while. */
+  readonly crash: Crash | null;
 }
 
-/** @param ahead_s How far the host's clock is ahead of the lab's. */
-export function parseSamples(host: string, console_text: string, ahead_s: number): Sample[] {
-  const lines = console_text.matchAll(/^TABLES (\d+\.\d+)((?: ex\d+)*) ?\r?$/gm);
-  return [...lines].map(([, time, names = ""]) => ({
-    host,
-    time_s: Number(time) - ahead_s,
-    active: new Set(names.split(" ").filter((name) => name !== "")),
-  }));
+/** The times of dm tables as tables.pl writes them: before and after a reading, and what it found. */
+const TABLES = /^TABLES (\d+\.\d+) (\d+\.\d+)((?: lv\d+)*) ?\r?$/gm;
+/** What worker.sh writes: a lock that it was granted, and one that it is about to give up. */
+const HOLDS = /^(?:HOLD (lv\d+) (ex|sh) (\d+\.\d+)|HELD (lv\d+) (ex|sh) (\d+\.\d+) (\d+\.\d+)) ?\r?$/gm;
+
+type Told = Pick<Activation, "lv" | "mode" | "from_s" | "to_s">;
+
+/** What a host has told by its own clock, on the lab's. */
+function onLabClock({ host, clock }: Life, told: Told): Activation {
+  const { from_s, to_s } = told;
+  const times = { from_s: from_s - clock.ahead_s, to_s: to_s - clock.ahead_s, error_s: clock.error_s };
+  return { host, ...told, ...times, crash: null };
 }
 
-/** One life of one host: the samples are in order. */
-export function intervalsOf(samples: readonly Sample[]): Interval[] {
-  const open = new Map<string, Interval>();
-  const closed: Interval[] = [];
-  for (const { host, time_s, active } of samples) {
-    for (const [lv, interval] of open) {
+/** Each LV from the first to the last reading in a row that saw it. */
+export function tablesOf(life: Life, console_text: string): Activation[] {
+  const open = new Map<string, Told>();
+  const closed: Told[] = [];
+  for (const [, before, after, names = ""] of console_text.matchAll(TABLES)) {
+    const active = new Set(names.split(" ").filter((name) => name !== ""));
+    for (const [lv, told] of open) {
       if (active.has(lv)) continue;
-      closed.push(interval);
+      closed.push(told);
       open.delete(lv);
     }
-    for (const lv of active) open.set(lv, { host, lv, from_s: open.get(lv)?.from_s ?? time_s, to_s: time_s });
-  }
-  return [...closed, ...open.values()];
-}
-
-/** Pairs that overlap by more than the clocks may differ. */
-export function overlaps(intervals: readonly Interval[], clock_error_s: number): [Interval, Interval][] {
-  const found: [Interval, Interval][] = [];
-  for (const [index, one] of intervals.entries())
-    for (const other of intervals.slice(index + 1)) {
-      if (one.lv !== other.lv || one.host === other.host) continue;
-      const overlap_s = Math.min(one.to_s, other.to_s) - Math.max(one.from_s, other.from_s);
-      if (overlap_s > clock_error_s) found.push([one, other]);
+    for (const lv of active) {
+      const from_s = open.get(lv)?.from_s ?? Number(after);
+      open.set(lv, { lv, mode: "table", from_s, to_s: Number(before) });
     }
-  return found;
+  }
+  return [...closed, ...open.values()].map((told) => onLabClock(life, told));
 }
 
-/** For people: which LV, where, and from when to when on the lab's clock. */
-export function describeOverlap([one, other]: readonly [Interval, Interval]): string {
-  const times = ({ host, from_s, to_s }: Interval): string => {
-    const clock = (time_s: number): string => new Date(time_s * 1000).toISOString().slice(11, 23);
-    return `on ${host} from ${clock(from_s)} to ${clock(to_s)}`;
-  };
-  return `${one.lv} was active exclusively ${times(one)} and ${times(other)}`;
+const modeOf = (text: string | undefined): "ex" | "sh" => (text === "sh" ? "sh" : "ex");
+
+/**
+ * What the workers held. A hold whose end is not told counts only when it is the last of its LV and the host crashed: it is the dead
+ * host's as long as the lock manager keeps it so. Otherwise its end was lost among what else goes to a console.
+ */
+export function holdsOf(life: Life, console_text: string): Activation[] {
+  const open = new Map<string, Told>();
+  const held: Activation[] = [];
+  for (const [, begun, begun_mode, begun_s, lv, mode, from_s, to_s] of console_text.matchAll(HOLDS)) {
+    if (begun !== undefined) {
+      const since_s = Number(begun_s);
+      open.set(begun, { lv: begun, mode: modeOf(begun_mode), from_s: since_s, to_s: since_s });
+    } else if (lv !== undefined) {
+      open.delete(lv);
+      held.push(onLabClock(life, { lv, mode: modeOf(mode), from_s: Number(from_s), to_s: Number(to_s) }));
+    }
+  }
+  const { crash } = life;
+  if (crash === null) return held;
+  const to_s = crash.at_s + crash.kept_s;
+  return [...held, ...[...open.values()].map((told) => ({ ...onLabClock(life, told), to_s, crash }))];
 }

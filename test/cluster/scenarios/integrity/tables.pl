@@ -1,11 +1,12 @@
 #!/usr/bin/perl
-# Writes to the console, which outlives a crash, which exclusive LVs of the VG have a device-mapper device: whenever that changes, and
-# once a second. The kernel's own list is read, 20 times a second: no process is started, so a busy machine leaves no gaps of seconds.
-# A state stands with the first and the last time at which it was seen, so what is written was true at least from one to the other.
+# Writes to the console, which outlives a crash, which LVs of the VG have a device-mapper device: whenever that changes, and once a
+# second. The kernel's own list is read, 10 times a second: no process is started, so a busy machine leaves no gaps of seconds.
+# Each state stands with the times before and after it was read, and with its first and last reading, so what is written was true at
+# least from the end of the one to the beginning of the other, however long this process had to wait meanwhile.
 use strict;
 use warnings;
 
-my $pause_s     = 0.05;
+my $pause_s     = 0.1;
 my $heartbeat_s = 1;
 my $clock_call  = 228;    # clock_gettime; perl-base has no Time::HiRes
 
@@ -25,31 +26,34 @@ sub active {
         # It may go between the list and its name.
         open(my $file, '<', "/sys/block/$device/dm/name") or next;
         my $name = <$file> // '';
-        push @names, $1 if $name =~ /^vgi-(ex\d+)$/;
+        push @names, $1 if $name =~ /^vg0-(lv\d+)$/;
     }
     return join(' ', sort @names);
 }
 
-sub tell_state {
-    my ($time_s, $state) = @_;
-    syswrite($console, sprintf("TABLES %.3f %s\n", $time_s, $state));
+sub reading {
+    my $before_s = now_s();
+    my $state    = active();
+    return { state => $state, before_s => $before_s, after_s => now_s() };
 }
 
-my $state  = active();
-my $seen_s = now_s();
-my $told_s = $seen_s;
-tell_state($seen_s, $state);
+sub tell_console {
+    my ($reading) = @_;
+    syswrite($console, sprintf("TABLES %.3f %.3f %s\n", @$reading{qw(before_s after_s state)}));
+    return $reading;
+}
+
+my $seen = reading();
+my $told = tell_console($seen);
 for (;;) {
     select(undef, undef, undef, $pause_s);
-    my ($next, $next_s) = (active(), now_s());
-    if ($next ne $state) {
-        tell_state($seen_s, $state) if $seen_s > $told_s;
-        tell_state($next_s, $next);
-        $told_s = $next_s;
+    my $next = reading();
+    if ($next->{state} ne $seen->{state}) {
+        tell_console($seen) if $seen != $told;
+        $told = tell_console($next);
     }
-    elsif ($next_s - $told_s >= $heartbeat_s) {
-        tell_state($next_s, $next);
-        $told_s = $next_s;
+    elsif ($next->{after_s} - $told->{after_s} >= $heartbeat_s) {
+        $told = tell_console($next);
     }
-    ($state, $seen_s) = ($next, $next_s);
+    $seen = $next;
 }
