@@ -25,6 +25,8 @@ export interface RunningRival {
   readonly socket_path: string;
   /** For a measurement that failed: whether the daemon still runs, and its last words. */
   readonly describe: () => Promise<string>;
+  /** Nobody has ended it yet: a daemon that has gone died by itself. */
+  readonly hasDied: () => boolean;
   /** Ends the process and removes its scratch directory. */
   stop(): Promise<void>;
 }
@@ -88,7 +90,8 @@ export async function startRival(name: RivalName, cpus: Cpus): Promise<RunningRi
     const state = child.signalCode ?? (child.exitCode === null ? "running" : `exit ${child.exitCode}`);
     return `${name}, pid ${child.pid}: ${state}; its last words: ${words || "none"}`;
   };
-  return { name, pid: child.pid, socket_path: scratch.socket_path, describe, stop };
+  const hasDied = (): boolean => child.exitCode !== null || child.signalCode !== null;
+  return { name, pid: child.pid, socket_path: scratch.socket_path, describe, hasDied, stop };
 }
 
 /** Starts these rivals, hands them to `measure`, and stops them whatever happens. */
@@ -101,6 +104,15 @@ export async function withRivals(
   try {
     for (const name of names) daemons.push([name, await startRival(name, cpus)]);
     await measure(daemons);
+  } catch (error) {
+    // Whatever else has failed: one of ours that died beside it, under load or not, is what has to be told.
+    const ours = daemons.filter(
+      ([name, daemon]) => (name === "ours" || name === "compiled") && daemon.hasDied(),
+    );
+    if (ours.length === 0) throw error;
+    throw new Error((await Promise.all(ours.map(([, daemon]) => daemon.describe()))).join("\n"), {
+      cause: error,
+    });
   } finally {
     await Promise.all(daemons.map(([, daemon]) => daemon.stop()));
   }

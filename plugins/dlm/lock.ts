@@ -74,10 +74,11 @@ function lockRequest(
   mode: HeldMode,
   queue_ms: number,
 ): LockRequest {
-  const lkid = held.get(name)?.lkid ?? 0;
+  const lock = held.get(name);
+  const lkid = lock?.lkid ?? 0;
   // A new lock queues in any case. A conversion from null to shared would be granted past one to exclusive that waits, and readers that
-  // relieve each other would keep a writer out for ever.
-  const queues = lkid === 0 ? 0 : LKF.QUECVT;
+  // relieve each other would keep a writer out. From other modes the kernel does not take the flag.
+  const queues = lock?.mode === "nl" ? LKF.QUECVT : 0;
   const flags =
     (queue_ms === 0 ? LKF.NOQUEUE : queues) |
     (lkid === 0 ? 0 : LKF.CONVERT) |

@@ -1,6 +1,7 @@
 /** A host of the cluster: a guest that runs commands, can be crashed, stopped and booted again. */
 import type { Result } from "./agent.ts";
 import type { Ending } from "./ending.ts";
+import { Late, NotRefused } from "./failures.ts";
 import type { Guest } from "./qemu.ts";
 import { describeResult, type Transcript } from "./transcript.ts";
 
@@ -25,6 +26,8 @@ export interface Host {
   must(script: string, options?: RunOptions): Promise<Result>;
   /** The same, and fails when the script succeeds or its stderr does not match. */
   refused(script: string, why: RegExp, options?: RunOptions): Promise<Result>;
+  /** Fails as `refused` does when the path is there, e.g. the device of an LV that must not be active here. */
+  absent(path: string): Promise<void>;
   /** Runs it again until it succeeds. */
   until(script: string, options: PollOptions): Promise<Result>;
   write(path: string, text: string): Promise<void>;
@@ -46,9 +49,6 @@ export interface Host {
   guest(): Guest;
 }
 
-/** What had to be refused was done: no busy machine excuses it. */
-export class NotRefused extends Error {}
-
 const run_ms_default = 120_000;
 /** A look costs the emulated host as much as the work that it waits for. */
 const poll_ms_default = 800;
@@ -61,11 +61,15 @@ export interface HostParts {
   readonly start: () => Promise<Guest>;
 }
 
-type Commands = Pick<Host, "run" | "must" | "refused" | "until" | "write" | "read">;
+type Commands = Pick<Host, "run" | "must" | "refused" | "absent" | "until" | "write" | "read">;
 
 function commandsOf({ name, transcript, ending }: HostParts, guest: () => Guest): Commands {
   const fail = (why: string, script: string, result: Result): never => {
     throw new Error(`${why}\n${describeResult(name, script, result)}`);
+  };
+  const notRefused = (why: string, script: string, result: Result): never => {
+    transcript.wrong(name, why);
+    throw new NotRefused(`${why}\n${describeResult(name, script, result)}`);
   };
   const run: Host["run"] = async (script, options = {}) => {
     const timeout_ms = options.timeout_ms ?? run_ms_default;
@@ -79,11 +83,16 @@ function commandsOf({ name, transcript, ending }: HostParts, guest: () => Guest)
   };
   const refused: Host["refused"] = async (script, why, options) => {
     const result = await run(script, options);
-    if (result.rc === 0)
-      throw new NotRefused(`This must be refused:\n${describeResult(name, script, result)}`);
+    if (result.rc === 0) return notRefused("This must be refused:", script, result);
     if (result.rc === 124 || result.rc === 255)
       return fail("This must be refused, not hang:", script, result);
     return why.test(result.stderr) ? result : fail(`This must be refused with ${why}:`, script, result);
+  };
+  const absent: Host["absent"] = async (path) => {
+    const script = `test -e '${path}'`;
+    const result = await run(script);
+    if (result.rc === 0) notRefused("This must not be there:", script, result);
+    if (result.rc !== 1) fail("This must be answered:", script, result);
   };
   const until: Host["until"] = async (script, { timeout_ms, every_ms = poll_ms_default }) => {
     const end_ms = performance.now() + timeout_ms;
@@ -100,7 +109,7 @@ function commandsOf({ name, transcript, ending }: HostParts, guest: () => Guest)
     await must(`mkdir -p "$(dirname '${path}')" && base64 -d >'${path}' <<<'${base64}'`);
   };
   const read: Host["read"] = async (path) => (await must(`cat '${path}'`)).stdout;
-  return { run, must, refused, until, write, read };
+  return { run, must, refused, absent, until, write, read };
 }
 
 /** Starts the guest and makes a host of it. */
@@ -117,7 +126,7 @@ export async function startHost(parts: HostParts): Promise<Host> {
   const down = async (timeout_ms: number): Promise<void> => {
     const late = Bun.sleep(timeout_ms).then(() => "late");
     if ((await Promise.race([guest.ended, late])) === "late")
-      throw new Error(`${name} is still up after ${timeout_ms} ms`);
+      throw new Late(`${name} is still up after ${timeout_ms} ms`);
   };
   const resume = async (): Promise<void> => {
     transcript.note(name, "goes on");

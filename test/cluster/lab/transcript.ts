@@ -3,6 +3,9 @@ import type { Result } from "./agent.ts";
 
 export interface Transcript {
   note(who: string, what: string): void;
+  /** Something was done that had to be refused; it counts also where another failure is told first. */
+  wrong(who: string, what: string): void;
+  isWrong(): boolean;
   command(who: string, script: string, result: Result): void;
   text(): string;
   /** Hands out every entry from now on. */
@@ -26,6 +29,7 @@ export function openTranscript(): Transcript {
   const start_ms = performance.now();
   const entries: string[] = [];
   let chars = 0;
+  let isWrong = false;
   let follower: (entry: string) => void = () => undefined;
   const add = (text: string): void => {
     const entry = `[${((performance.now() - start_ms) / 1000).toFixed(1)} s] ${text}`;
@@ -37,6 +41,11 @@ export function openTranscript(): Transcript {
   };
   return {
     note: (who, what) => add(`${who}: ${what}\n`),
+    wrong: (who, what) => {
+      isWrong = true;
+      add(`${who}: ${what}\n`);
+    },
+    isWrong: () => isWrong,
     command: (who, script, result) => add(describeResult(who, script, result)),
     text: () => entries.join(""),
     follow: (take) => {

@@ -3,7 +3,7 @@ import { AssertionError } from "node:assert/strict";
 import { findImage } from "../image/build.ts";
 import { type Cluster, cluster } from "../lab/cluster.ts";
 import { type Ending, openEnding } from "../lab/ending.ts";
-import { NotRefused } from "../lab/host.ts";
+import { NotRefused } from "../lab/failures.ts";
 import type { Scenario, Steps } from "../scenario.ts";
 import type { RunnerOptions } from "./arguments.ts";
 import { keepEvidence, lastLines } from "./evidence.ts";
@@ -99,15 +99,16 @@ function stepsOf(scenario: Scenario, options: RunnerOptions, clusters: Cluster[]
     step: (sentence, action) => ending.hold(() => step(sentence, action)),
     together: async (steps) => {
       const settled = await Promise.allSettled(steps.map((each) => each()));
-      for (const result of settled) if (result.status === "rejected") throw result.reason;
+      const reasons = settled.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
+      if (reasons.length > 0) throw reasons.find(isWrong) ?? reasons[0];
     },
     cluster: (spec) => ending.hold(() => startCluster(spec)),
   };
 }
 
 /** What was done and should have been refused, and what was found and should not be so, is never a busy machine's doing. */
-function isForgivable(error: unknown, { unforgiving }: Scenario): boolean {
-  return unforgiving !== true && !(error instanceof NotRefused) && !(error instanceof AssertionError);
+function isWrong(error: unknown): boolean {
+  return error instanceof NotRefused || error instanceof AssertionError;
 }
 
 export function mostTime_ms({ timeout_ms = scenario_ms_max }: Scenario): number {
@@ -169,7 +170,8 @@ export async function runScenario(
     const directory = await keepEvidence(name, clusters, error);
     for (const each of clusters) console.log(lastLines(each));
     failure = error instanceof Error ? error.message : String(error);
-    forgivable = isForgivable(error, scenario);
+    const wrong = isWrong(error) || clusters.some(({ transcript }) => transcript.isWrong());
+    forgivable = scenario.unforgiving !== true && !wrong && tally.failed.length === 0;
     console.log(`${scenario.name}: FAILED: ${failure}\nEverything that happened is in ${directory}`);
     if (options.keep_on_failure) await waitForPerson(clusters);
   }

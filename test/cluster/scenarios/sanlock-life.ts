@@ -66,7 +66,7 @@ async function activate(lab: Cluster, { step }: Steps): Promise<void> {
       await b.refused("lvchange -asy vg0/lv0", otherHost);
       await b.refused("lvchange -ay vg0/lv0", otherHost);
       await b.refused("lvremove -y vg0/lv0", otherHost);
-      await b.must("test ! -e /dev/vg0/lv0");
+      await b.absent("/dev/vg0/lv0");
     },
   );
   await step("who asks is told who holds it", async () => {

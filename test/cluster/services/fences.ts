@@ -1,5 +1,6 @@
 /** Around a host that is cut off by its key: what the PVs say, what lvmlockd says, and a writer that the device stops. */
 import assert from "node:assert/strict";
+import { inTime } from "../lab/failures.ts";
 import type { Host } from "../lab/host.ts";
 
 /** What lvmpersist reads of a PV, in the words of its report. */
@@ -54,7 +55,7 @@ export async function isStarted(host: Host, vg: string): Promise<boolean> {
 export async function untilStopped(host: Host, vg: string): Promise<void> {
   const end_ms = performance.now() + leave_ms_max;
   while (await isStarted(host, vg))
-    assert.ok(performance.now() < end_ms, `${host.name} still has ${vg} after ${leave_ms_max} ms`);
+    inTime(performance.now() < end_ms, `${host.name} still has ${vg} after ${leave_ms_max} ms`);
 }
 
 /** A host's key, as lvm makes it of host_id and generation; 0 is no generation. */
@@ -137,7 +138,7 @@ export async function untilNotRemoved(host: Host, lv: string, attempts: number):
     const [fence, ...more] = (await infoOf(host)).fence;
     assert.equal(more.length, 0, "one host in one generation is one fence");
     if (fence?.state === "failed" && fence.attempts >= attempts) return fence;
-    assert.ok(performance.now() < end_ms, `${JSON.stringify(fence)} after ${fence_ms_max} ms`);
+    inTime(performance.now() < end_ms, `${JSON.stringify(fence)} after ${fence_ms_max} ms`);
     await Bun.sleep(ask_again_ms);
   }
 }

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cached } from "../image/cache.ts";
 import { openEnding } from "../lab/ending.ts";
-import { NotRefused } from "../lab/host.ts";
+import { Late, NotRefused } from "../lab/failures.ts";
 import { mergeLvmConfig, printLvmConfig } from "../lab/lvm-config.ts";
 import { parseArguments, type RunnerOptions } from "../runner/arguments.ts";
 import { type Outcome, runScenario } from "../runner/run-scenario.ts";
@@ -143,6 +143,7 @@ test("a second try is for commands that failed and times that were missed, not f
       return (await runAndWait(failing, 0)).outcome.forgivable;
     };
     expect(await forgivable(new Error("This must succeed within 1 ms"))).toBe(true);
+    expect(await forgivable(new Late("still there after 1 ms"))).toBe(true);
     expect(await forgivable(new Error("This must succeed"), { unforgiving: true })).toBe(false);
     expect(await forgivable(new NotRefused("This must be refused"))).toBe(false);
     expect(await forgivable(new AssertionError({ message: "active on two hosts" }))).toBe(false);

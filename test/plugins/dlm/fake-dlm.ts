@@ -195,6 +195,11 @@ export function fakeNode(cluster: FakeCluster, nodeid = 1): FakeNode {
   };
   const lockNow = (resource: FakeResource, ticket: FakeTicket, { lkid, mode, flags }: LockRequest): void => {
     const own = resource.locks.find((lock) => lock.lkid === lkid);
+    // Of the conversions that lvmlockd makes the kernel takes this flag with those from null and from shared to exclusive.
+    if ((flags & LKF.QUECVT) !== 0 && (own === undefined || own.mode >= mode)) {
+      ticket.set(ERRNO.EINVAL, lkid, false);
+      return;
+    }
     if (resource.locks.some((lock) => lock !== own && conflicts(lock.mode, mode))) {
       if ((flags & LKF.NOQUEUE) !== 0) {
         ticket.set(ERRNO.EAGAIN, lkid, false);

@@ -3,11 +3,13 @@ import { readFileSync } from "node:fs";
 import type { Result } from "../../lab/agent.ts";
 import type { Host } from "../../lab/host.ts";
 import { clockOf, type Reading, readClock } from "./clocks.ts";
-import { type Activation, type Crash, holdsOf, type Life, tablesOf } from "./samples.ts";
+import { type Activation, type Crash, holdsOf, type Life, tablesOf, violationsOf } from "./samples.ts";
 
 export interface Record {
   readonly counts: Map<string, number>;
   readonly problems: string[];
+  /** Hosts that were made to crash. */
+  readonly crashed: Set<Host>;
   readonly activations: Activation[];
   /** Of hosts' lives that are not over. */
   readonly clocks: Map<Host, Reading[]>;
@@ -16,7 +18,9 @@ export interface Record {
 }
 
 export function newRecord(): Record {
-  return { counts: new Map(), problems: [], activations: [], clocks: new Map(), clock_error_s: 0 };
+  const counts = new Map<string, number>();
+  const crashed = new Set<Host>();
+  return { counts, problems: [], crashed, activations: [], clocks: new Map(), clock_error_s: 0 };
 }
 
 export async function noteClock(host: Host, record: Record): Promise<void> {
@@ -36,6 +40,8 @@ export function closeLife(host: Host, crash: Crash | null, record: Record): Acti
   const holds = holdsOf(life, text);
   record.clocks.delete(host);
   record.clock_error_s = Math.max(record.clock_error_s, clock.error_s);
+  if (crash !== null)
+    record.problems.push(...violationsOf(text).map((violation) => `${host.name}: ${violation}`));
   record.activations.push(...tablesOf(life, text), ...holds);
   return holds.filter((hold) => hold.crash !== null);
 }
@@ -48,6 +54,6 @@ export function noteWorker(host: Host, { rc, stdout, stderr }: Result, record: R
     else if (line !== "") record.problems.push(`${host.name}: ${line}`);
   }
   // 255: the host crashed underneath, as it should.
-  if (rc === 255) return;
+  if (rc === 255 && record.crashed.has(host)) return;
   if (rc !== 0 || stderr !== "") record.problems.push(`${host.name}: a worker ended with ${rc}: ${stderr}`);
 }

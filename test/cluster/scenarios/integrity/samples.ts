@@ -37,6 +37,11 @@ const TABLES = /^TABLES (\d+\.\d+) (\d+\.\d+)((?: lv\d+)*) ?\r?$/gm;
 /** What worker.sh writes: a lock that it was granted, and one that it is about to give up. */
 const HOLDS = /^(?:HOLD (lv\d+) (ex|sh) (\d+\.\d+)|HELD (lv\d+) (ex|sh) (\d+\.\d+) (\d+\.\d+)) ?\r?$/gm;
 
+/** The table is told once a second at least. In a longer pause an LV may have gone and come again. */
+const unread_s_max = 2.5;
+/** Told besides what a worker prints, which is lost where its host crashes. */
+const VIOLATIONS = /^(VIOLATION .*?) ?\r?$/gm;
+
 type Told = Pick<Activation, "lv" | "mode" | "from_s" | "to_s">;
 
 /** What a host has told by its own clock, on the lab's. */
@@ -50,7 +55,13 @@ function onLabClock({ host, clock }: Life, told: Told): Activation {
 export function tablesOf(life: Life, console_text: string): Activation[] {
   const open = new Map<string, Told>();
   const closed: Told[] = [];
+  let read_s = 0;
   for (const [, before, after, names = ""] of console_text.matchAll(TABLES)) {
+    if (Number(before) - read_s > unread_s_max) {
+      closed.push(...open.values());
+      open.clear();
+    }
+    read_s = Number(after);
     const active = new Set(names.split(" ").filter((name) => name !== ""));
     for (const [lv, told] of open) {
       if (active.has(lv)) continue;
@@ -74,11 +85,14 @@ const modeOf = (text: string | undefined): "ex" | "sh" => (text === "sh" ? "sh" 
 export function holdsOf(life: Life, console_text: string): Activation[] {
   const open = new Map<string, Told>();
   const held: Activation[] = [];
+  const known = new Set<string>();
   for (const [, begun, begun_mode, begun_s, lv, mode, from_s, to_s] of console_text.matchAll(HOLDS)) {
     if (begun !== undefined) {
       const since_s = Number(begun_s);
       open.set(begun, { lv: begun, mode: modeOf(begun_mode), from_s: since_s, to_s: since_s });
-    } else if (lv !== undefined) {
+    } else if (lv !== undefined && !known.has(`${lv} ${from_s}`)) {
+      // Told twice, as a message of the kernel may come in between.
+      known.add(`${lv} ${from_s}`);
       open.delete(lv);
       held.push(onLabClock(life, { lv, mode: modeOf(mode), from_s: Number(from_s), to_s: Number(to_s) }));
     }
@@ -87,4 +101,9 @@ export function holdsOf(life: Life, console_text: string): Activation[] {
   if (crash === null) return held;
   const to_s = crash.at_s + crash.kept_s;
   return [...held, ...[...open.values()].map((told) => ({ ...onLabClock(life, told), to_s, crash }))];
+}
+
+/** What the workers of a host that crashed had found by then. */
+export function violationsOf(console_text: string): string[] {
+  return [...console_text.matchAll(VIOLATIONS)].map(([, told = ""]) => told);
 }

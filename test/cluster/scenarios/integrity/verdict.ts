@@ -1,6 +1,7 @@
 /** What must hold of the record of an integrity run, and of the VG after it. */
 import assert from "node:assert/strict";
 import type { Cluster } from "../../lab/cluster.ts";
+import { inTime } from "../../lab/failures.ts";
 import type { Steps } from "../../scenario.ts";
 import { conflicts, describeConflict, takeoversOf, unwitnessed } from "./judge.ts";
 import { closeLife, noteClock, type Record } from "./record.ts";
@@ -48,18 +49,19 @@ export async function checkRecord(
   sayRecord(steps, record);
   const { activations, counts, problems } = record;
   assert.deepEqual([...conflicts(activations).map(describeConflict), ...problems], []);
-  for (const what of KINDS) assert(counts.has(what), `no worker ever came to ${what}`);
+  // A run that saw too little proves nothing, for or against.
+  for (const what of KINDS) inTime(counts.has(what), `no worker ever came to ${what}`);
   const holds = activations.filter(({ mode }) => mode !== "table");
   const exclusive = holds.filter(({ mode }) => mode === "ex");
-  assert(holds.length >= holds_min, `${holds.length} holds show little`);
-  assert(
+  inTime(holds.length >= holds_min, `${holds.length} holds show little`);
+  inTime(
     exclusive.length >= holds_min * exclusive_share_min,
     `${exclusive.length} exclusive holds show little`,
   );
   const unseen = unwitnessed(activations, witnessed_s).map(
     ({ lv, host, from_s }) => `${lv} on ${host} at ${from_s}`,
   );
-  assert.deepEqual(unseen, [], "the dm tables do not show what was held");
+  inTime(unseen.length === 0, `the dm tables do not show what was held: ${unseen.join(", ")}`);
 }
 
 /** @param kept_s How long the lock manager keeps a dead host's locks at least. */
@@ -68,7 +70,7 @@ export function checkTakeovers({ say }: Steps, record: Record, crashes: number, 
   for (const { lv, from, to, after_s } of takeovers)
     say(`${lv}, with which ${from} crashed, was active on ${to} ${after_s.toFixed(1)} s after the crash`);
   const hosts = new Set(takeovers.map(({ from }) => from));
-  assert.equal(hosts.size, crashes, "the LVs of a crashed host were never had by another");
+  inTime(hosts.size === crashes, "the LVs of a crashed host were never had by another");
   for (const { lv, after_s } of takeovers)
     assert(after_s > kept_s - record.clock_error_s, `${lv} was had ${after_s} s after the crash`);
 }

@@ -1,8 +1,8 @@
 /** Workers on all hosts of a cluster, and the crash of one of them meanwhile. */
-import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Cluster } from "../../lab/cluster.ts";
+import { inTime } from "../../lab/failures.ts";
 import type { Host } from "../../lab/host.ts";
 import { closeLife, consoleOf, noteClock, noteWorker, type Record } from "./record.ts";
 import { type Activation, holdsOf } from "./samples.ts";
@@ -72,7 +72,7 @@ async function untilExclusive(host: Host): Promise<void> {
   const before_s = Math.max(0, ...exclusiveNow(host).map((hold) => hold.from_s));
   const end_ms = performance.now() + holds_ms_max;
   while (!exclusiveNow(host).some((hold) => hold.from_s > before_s)) {
-    assert(performance.now() < end_ms, `${host.name} never came to hold an LV exclusively`);
+    inTime(performance.now() < end_ms, `${host.name} never came to hold an LV exclusively`);
     await Bun.sleep(look_ms);
   }
 }
@@ -89,9 +89,10 @@ export async function workThroughCrash(
   await noteClock(victim, record);
   await untilExclusive(victim);
   const at_s = Date.now() / 1000;
+  record.crashed.add(victim);
   await victim.crash();
   const left = closeLife(victim, { at_s, kept_s }, record).filter(({ mode }) => mode === "ex");
-  assert(left.length > 0, `${victim.name} held no LV exclusively when it crashed`);
+  inTime(left.length > 0, `${victim.name} held no LV exclusively when it crashed`);
   const files = left.map(({ lv }) => `/run/wanted/${lv}`).join(" ");
   const others = lab.hosts.filter((host) => host !== victim);
   await Promise.all(others.map((host) => host.must(`mkdir -p /run/wanted && touch ${files}`)));

@@ -48,7 +48,12 @@ hold() { # mode
   holds=$((holds + 1))
   printf 'HOLD %s %s %s\n' "$lv" "$mode" "$from_s" >/dev/console
 }
-give_up() { printf 'HELD %s %s %s %s\n' "$lv" "$mode" "$from_s" "$EPOCHREALTIME" >/dev/console; }
+give_up() {
+  local now=$EPOCHREALTIME
+  for _ in 1 2; do printf 'HELD %s %s %s %s\n' "$lv" "$mode" "$from_s" "$now" >/dev/console; done
+}
+# What is printed is lost when this host crashes.
+violation() { echo "VIOLATION $*" | tee /dev/console; }
 
 write_token() { printf '%-511s\n' "$1" | dd of="/dev/vg0/$lv" bs=512 count=1 oflag=direct status=none 2>/dev/null; }
 read_token() { dd if="/dev/vg0/$lv" bs=512 count=1 iflag=direct status=none 2>/dev/null | read -r seen; }
@@ -67,7 +72,7 @@ own() {
     tally written
     for _ in 1 2; do
       pause 2
-      still "$token" || echo "VIOLATION $lv: $token was overwritten by $seen"
+      still "$token" || violation "$lv: $token was overwritten by $seen"
     done
   fi
   give_up
@@ -79,7 +84,7 @@ share() {
   read_token
   before=$seen
   pause 2
-  still "$before" || echo "VIOLATION $lv: while it was shared, $before was overwritten by $seen"
+  still "$before" || violation "$lv: while it was shared, $before was overwritten by $seen"
   give_up
 }
 
