@@ -32,7 +32,7 @@ async function startC(host: Host): Promise<void> {
   await host.must(`${WITH_C}; lvcreate -q -an -n lv0 -L 4M vgc`);
 }
 
-const missing = (log: RegExp): Why => ({ error: "EMANAGER", log });
+const missing = (log: RegExp): Why => ({ error: "ENOLS", log });
 
 async function nothingRuns({ step }: Steps, hosts: readonly [Host, Host]): Promise<void> {
   const [a, b] = hosts;

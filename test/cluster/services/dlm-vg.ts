@@ -8,14 +8,18 @@ export const noticed_ms_max = 120_000;
 /** No command may wait for longer, whatever has happened to the cluster, also on a machine that is busy with other clusters. */
 export const answered_ms_max = 90_000;
 
-/** Why a lock is refused: the number that lvm prints, and the sentence in lvmlockd's log. */
+/** Why a lock is refused: what lvm prints, and the sentence in lvmlockd's log. */
 export interface Why {
-  readonly error: "EMANAGER" | "ENETDOWN";
+  readonly error: keyof typeof WORDS;
   readonly log: RegExp;
 }
 
-/** docs/dlm.md has the same for people. */
-const NUMBERS = { EMANAGER: -214, ENETDOWN: -100 } as const;
+/** docs/dlm.md has the same for people. Of a global lock that nobody serves lvm prints no number. */
+const WORDS = {
+  EMANAGER: /lock (failed|skipped): error -214\b/,
+  ENETDOWN: /lock (failed|skipped): error -100\b/,
+  ENOLS: /Global lock failed: check that global lockspace is started/,
+} as const;
 
 export const CONTROLD_GONE: Why = {
   error: "EMANAGER",
@@ -41,8 +45,7 @@ export async function refusedSoon(host: Host, script: string, why: Why): Promise
   const reasons = async (): Promise<number> =>
     (await host.must("lvmlockctl --dump")).stdout.split("\n").filter((line) => why.log.test(line)).length;
   const before = await reasons();
-  const number = new RegExp(`lock (failed|skipped): error ${NUMBERS[why.error]}\\b`);
-  const { elapsed_ms } = await host.refused(script, number, { timeout_ms: answered_ms_max });
+  const { elapsed_ms } = await host.refused(script, WORDS[why.error], { timeout_ms: answered_ms_max });
   inTime(elapsed_ms < answered_ms_max, `${script} took ${elapsed_ms} ms`);
   assert.ok((await reasons()) > before, `the log does not say that ${script} was refused as ${why.log}`);
 }
