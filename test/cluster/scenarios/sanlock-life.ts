@@ -246,6 +246,8 @@ const lifeOn = (hosts: 2 | 3) =>
     {
       about: `The whole life of a shared VG on sanlock, as lvmlockd(8) tells it, on ${hosts} hosts.`,
       guests: hosts,
+      // The longest without waits: those of more time begin first, so that it is not left for the end.
+      timeout_ms: 1_200_000,
     },
     async (steps) => {
       const disks = [{ size_mb: 1024 }, { size_mb: 400 }, { size_mb: 400 }];
