@@ -21,8 +21,11 @@ export class DaemonFailure extends Error {
   }
 }
 
+/** What a load is about; without a name where the generator starts the daemon itself. */
+type Loaded = Pick<RunningRival, "socket_path" | "describe"> & { readonly name: RivalName | null };
+
 export interface LoadCommand {
-  readonly daemon: RunningRival | Pick<RunningRival, "socket_path" | "describe">;
+  readonly daemon: Loaded;
   readonly args: readonly string[];
   readonly cpus: Cpus;
 }
@@ -64,7 +67,7 @@ export function runInfoLoop(command: LoadCommand): Promise<InfoResult> {
 export async function timeStartup(socketPath: string, daemon: readonly string[]): Promise<number> {
   const describe = async (): Promise<string> => `${daemon.join(" ")}, started by the generator`;
   const command: LoadCommand = {
-    daemon: { socket_path: socketPath, describe },
+    daemon: { name: null, socket_path: socketPath, describe },
     args: ["--", ...daemon],
     cpus: "all",
   };
@@ -91,7 +94,7 @@ async function run<T>(
     const why = complaint.trim() || `exit ${status}`;
     const { daemon } = command;
     const message = `load generator, scenario ${scenario}: ${why}\n${await daemon.describe()}`;
-    throw new DaemonFailure(message, "name" in daemon ? daemon.name : null);
+    throw new DaemonFailure(message, daemon.name);
   }
   return v.parse(schema, JSON.parse(output));
 }

@@ -2,7 +2,7 @@
 import { DaemonFailure, type LoadResult, prepare, runLoad } from "./generator.ts";
 import { type Line, makeFigure, type Samples } from "./line.ts";
 import type { Plan } from "./plan.ts";
-import { type RivalName, type RunningRival, startRival, withRivals } from "./rivals.ts";
+import { isOurs, type RivalName, type RunningRival, startRival, withRivals } from "./rivals.ts";
 import { type Load, SCENARIOS, type Scenario } from "./scenarios.ts";
 
 /** The results of one load, one for each round. */
@@ -21,18 +21,13 @@ export async function measureLoads(plan: Plan): Promise<Line[]> {
       return results;
     };
     const results = await measure().catch((error: unknown) => {
-      if (!isForeign(error)) throw error;
+      if (!(error instanceof DaemonFailure) || isOurs(error.rival)) throw error;
       plan.say(`${error.message}\nnone of ours: measured once more`);
       return measure();
     });
     for (const [load, of_load] of results) lines.push(...toLines(load, of_load));
   }
   return lines;
-}
-
-/** A rival that fails says nothing about our daemon; ours may never. */
-function isForeign(error: unknown): error is DaemonFailure {
-  return error instanceof DaemonFailure && (error.rival === "c" || error.rival === "floor");
 }
 
 /**

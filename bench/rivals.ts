@@ -13,6 +13,11 @@ const COMPILED = join(PROJECT_DIRECTORY, "dist", "lvmlockd");
 export const RIVAL_NAMES = ["c", "ours", "compiled", "floor"] as const;
 export type RivalName = (typeof RIVAL_NAMES)[number];
 
+/** A rival that fails says nothing about our daemon; ours may never. */
+export function isOurs(name: RivalName | null): boolean {
+  return name === "ours" || name === "compiled";
+}
+
 /** How long a daemon has to listen. */
 const START_TIMEOUT_MS = 10_000;
 const POLL_MS = 2;
@@ -106,9 +111,7 @@ export async function withRivals(
     await measure(daemons);
   } catch (error) {
     // Whatever else has failed: one of ours that died beside it, under load or not, is what has to be told.
-    const ours = daemons.filter(
-      ([name, daemon]) => (name === "ours" || name === "compiled") && daemon.hasDied(),
-    );
+    const ours = daemons.filter(([name, daemon]) => isOurs(name) && daemon.hasDied());
     if (ours.length === 0) throw error;
     throw new Error((await Promise.all(ours.map(([, daemon]) => daemon.describe()))).join("\n"), {
       cause: error,

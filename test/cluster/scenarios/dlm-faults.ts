@@ -13,12 +13,12 @@ import {
   makeVg,
   noticed_ms_max,
   refusedSoon,
-  seqnoOnDisk,
   type Why,
 } from "../services/dlm-vg.ts";
 import { killLvmlockd, startLvmlockd } from "../services/lvmlockd.ts";
 import { GUEST_BUN } from "../services/sources.ts";
 import { askLvmlockd } from "../services/wire.ts";
+import { seqnoOnDisk, startWriting } from "../services/writing-command.ts";
 
 /** As `vgchange --lockstart` sends it behind the global lock. */
 const START_VG1 = {
@@ -72,7 +72,8 @@ async function crash(steps: Steps): Promise<void> {
     async () => {
       await a.must("lvchange -aey vg0/lv0 && lvchange -asy vg0/lv1");
       await b.must("lvchange -asy vg0/lv1");
-      await crashInCommand(a, b);
+      await startWriting(a, b, "half");
+      await a.crash();
     },
   );
   await step(
@@ -141,17 +142,6 @@ async function crashBeforeWaiters({ step }: Steps, holder: Host, others: readonl
         await host.must(`lvremove -q -y vg0/${host.name}`, { timeout_ms: answered_ms_max });
     },
   );
-}
-
-/** Crashes a host behind its new metadata and with the VG lock: without udev a command waits for the device of its new LV. */
-async function crashInCommand(host: Host, other: Host): Promise<void> {
-  const before = await seqnoOnDisk(other);
-  await host.must(
-    "pkill -STOP -x systemd-udevd; (lvcreate -q -aey -n half -L 4M vg0 >/dev/null 2>&1 </dev/null & disown)",
-  );
-  const seqno = "vgs --noheadings -o seqno --nolocking vg0 2>/dev/null";
-  await other.until(`test $(${seqno}) -gt ${before}`, { timeout_ms: answered_ms_max });
-  await host.crash();
 }
 
 async function untilLost(master: Host): Promise<void> {

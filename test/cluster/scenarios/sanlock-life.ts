@@ -1,5 +1,6 @@
 /** The whole life of a shared VG on sanlock, as lvmlockd(8) tells it. */
 import assert from "node:assert/strict";
+import { GL_SLOT } from "../../../plugins/sanlock/geometry.ts";
 import type { Cluster } from "../lab/cluster.ts";
 import type { Host } from "../lab/host.ts";
 import { type Steps, scenario } from "../scenario.ts";
@@ -169,12 +170,13 @@ async function moveGlobalLock(lab: Cluster, { step }: Steps): Promise<void> {
   });
 }
 
-/** The name in the VG's lease for the global lock, behind 65 others of 1 MiB each: lvm's sanlock_lv has them on disks with 512 byte sectors. */
+/** On disks with sectors of 512 bytes. */
+const lease_size_bytes = 1024 * 1024;
+
+/** The name in the VG's lease for the global lock. */
 async function globalLease(host: Host, vg: string): Promise<string> {
-  const mib_bytes = 1024 * 1024;
-  const { stdout } = await host.must(
-    `sanlock direct dump /dev/mapper/${vg}-lvmlock:${65 * mib_bytes}:${mib_bytes}`,
-  );
+  const place = `${GL_SLOT * lease_size_bytes}:${lease_size_bytes}`;
+  const { stdout } = await host.must(`sanlock direct dump /dev/mapper/${vg}-lvmlock:${place}`);
   return /\b_?GLLK\w*/.exec(stdout)?.[0] ?? stdout;
 }
 

@@ -50,11 +50,6 @@ export async function refusedSoon(host: Host, script: string, why: Why): Promise
   assert.ok((await reasons()) > before, `the log does not say that ${script} was refused as ${why.log}`);
 }
 
-/** The metadata's version as it is on the disk, read without a lock. */
-export async function seqnoOnDisk(host: Host): Promise<number> {
-  return Number((await host.must("vgs --noheadings -o seqno --nolocking vg0 2>/dev/null")).stdout);
-}
-
 /** The value block of the VG lock in the kernel of the node that looks after the lock, its master. */
 export interface KernelBlock {
   readonly version: number;

@@ -149,6 +149,16 @@ test("a second try is for commands that failed and times that were missed, not f
     expect(await forgivable(new AssertionError({ message: "active on two hosts" }))).toBe(false);
   }));
 
+test("a wrong grant beside another failure is what a scenario fails with", () =>
+  withCache(async () => {
+    const fail = (error: Error) => () => Promise.reject(error);
+    const both = scenario("both", { about: "", guests: 0 }, ({ together }) =>
+      together([fail(new Late("not there")), fail(new NotRefused("granted")), fail(new Error("failed"))]),
+    );
+    const { outcome } = await runAndWait(both, 0);
+    expect(outcome).toMatchObject({ failure: "granted", forgivable: false });
+  }));
+
 test("after a failed step, what runs beside it begins nothing new", () =>
   withCache(async () => {
     const begun: string[] = [];

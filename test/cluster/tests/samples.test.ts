@@ -1,7 +1,7 @@
 /** What the integrity run reads from the consoles of its hosts, and how it compares their clocks. */
 import { expect, test } from "bun:test";
 import { agreed, clockOf } from "../scenarios/integrity/clocks.ts";
-import { holdsOf, type Life, tablesOf } from "../scenarios/integrity/samples.ts";
+import { holdsOf, type Life, tablesOf, violationsOf } from "../scenarios/integrity/samples.ts";
 
 const life = (more: Partial<Life> = {}): Life => ({
   host: "host1",
@@ -27,6 +27,27 @@ test("an LV was active from the end of its first reading in a row to the beginni
     { from_s: 1.5, to_s: 7 },
     { from_s: 9.5, to_s: 10 },
   ]);
+});
+
+test("in a pause of the readings an LV may have gone and come again", () => {
+  const text = "TABLES 3.0 3.5 lv1\nTABLES 4.0 4.1 lv1\nTABLES 6.7 6.8 lv1\nTABLES 7.0 7.1 lv1\n";
+  expect(tablesOf(life(), text)).toMatchObject([
+    { from_s: 1.5, to_s: 2 },
+    { from_s: 4.8, to_s: 5 },
+  ]);
+});
+
+test("the end of a hold is told twice and counts once, also when one of them is lost", () => {
+  const [end, lost] = ["HELD lv1 ex 3.0 4.0\n", "HELD lv1 ex 3.[ 12.5] sd 0:0:0:0\n"];
+  for (const ends of [end + end, lost + end, end + lost])
+    expect(holdsOf(life(), `HOLD lv1 ex 3.0\n${ends}`)).toEqual([
+      { ...told, lv: "lv1", mode: "ex", from_s: 1, to_s: 2 },
+    ]);
+});
+
+test("what a worker found before its host crashed is on the console", () => {
+  const text = "HOLD lv1 ex 3.0\r\nVIOLATION lv1: mine was overwritten by theirs\r\nTABLES 4.0 4.1 lv1\n";
+  expect(violationsOf(text)).toEqual(["VIOLATION lv1: mine was overwritten by theirs"]);
 });
 
 test("a hold lasts from when it was granted until right before it is given up", () => {

@@ -1,6 +1,6 @@
 /** Disks that come back under another name after the storage was away, while another disk has theirs. */
 import { describe, expect, test } from "bun:test";
-import type { FakeDisk } from "../fake-disk.ts";
+import { stateOf } from "./disks.ts";
 import { done, keyOf, LV, refusal, removing, type VgOnHost, vgOn } from "./host.ts";
 import { createWorld } from "./world.ts";
 
@@ -26,8 +26,6 @@ async function look(a: VgOnHost, looks = 1): Promise<void> {
     await Bun.sleep(0);
   }
 }
-
-const stateOf = (disk: FakeDisk) => ({ registered: [...disk.registered], reservation: disk.reservation });
 
 describe("a disk that has the name of a started VG's PV", () => {
   test("but is another one is not looked at: the VG is not lost, no lock is granted, and the log names both", async () => {
